@@ -1,0 +1,58 @@
+"""The directory a user works in: where the book, corpora, runs and models are.
+
+    my-workspace/
+    ├── farthing.yaml   prices, grid, hardware: what only the user knows
+    ├── book.jsonl      the signed ledger of everything that was run here
+    ├── corpora/        NAME-KEY/  tokenised text
+    ├── journals/       NUMBER.jsonl: the heartbeats of each run, signed
+    ├── runs/           NAME-KEY/  one elastic run: checkpoints, metrics, supernet
+    ├── scores/         NAME-KEY/  what the members of a family can do
+    └── models/         NAME/      extracted members
+
+KEY is the start of the artifact's input key, so the same settings find the same folder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from farthing.artifacts.storage import make_directory
+
+KEY_LENGTH = 10
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Paths below one root; creating the object touches nothing."""
+
+    root: Path
+
+    @property
+    def settings_file(self) -> Path:
+        """`farthing.yaml`."""
+        return self.root / "farthing.yaml"
+
+    @property
+    def book_file(self) -> Path:
+        """`book.jsonl`."""
+        return self.root / "book.jsonl"
+
+    @property
+    def runs(self) -> Path:
+        """The folder of elastic runs."""
+        return self.root / "runs"
+
+    @property
+    def journals(self) -> Path:
+        """The folder of run journals, one `NUMBER.jsonl` per run of any purpose."""
+        return self.root / "journals"
+
+    def place(self, room: str, name: str, input_key: str) -> Path:
+        """Where the artifact with this input key stands: `ROOM/NAME-KEY`."""
+        return self.root / room / f"{name}-{input_key[:KEY_LENGTH]}"
+
+    def create(self) -> Workspace:
+        """Make the root folder if needed; a `WorkspaceError` says why not."""
+        make_directory(self.root)
+        return self
