@@ -13,14 +13,14 @@
     ├── WorkspaceError            3   the disk: full, read-only, not there
     ├── LockedError               3   somebody else is writing
     ├── DivergedError             3   the loss became NaN or jumped
-    └── Interrupted              75   stopped on request, with a checkpoint saved
+    └── InterruptedRunError      75   stopped on request, with a checkpoint saved
 
 Each carries `what` (with the offending value), and `remedy` (what to type or change):
 
     try:
         flow.train(...)
     except FarthingError as error:
-        print(error.what, error.remedy, sep="\n")
+        print(error)
         raise SystemExit(error.exit_code)
 """
 
@@ -90,7 +90,7 @@ class DivergedError(FarthingError):
     """Training stopped because the loss became NaN or jumped."""
 
 
-class Interrupted(FarthingError):
+class InterruptedRunError(FarthingError):
     """Stopped by a signal at a step boundary; a checkpoint was saved."""
 
     exit_code = 75
