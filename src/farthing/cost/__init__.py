@@ -1,0 +1,1 @@
+"""Predicts: parameters and FLOPs, exactly, from a configuration and a shape."""

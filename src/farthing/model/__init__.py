@@ -1,0 +1,1 @@
+"""The elastic sparse transformer. It knows one device; parallelism is handed in from above."""

@@ -1,0 +1,74 @@
+"""One decoder layer: attention, then a dense or a sparse feed-forward block."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from farthing.model.attention import Attention, LayerCache
+from farthing.model.config import ModelConfig
+from farthing.model.experts import Experts
+from farthing.model.router import Router
+
+
+class FeedForward(nn.Module):
+    """SwiGLU: down(silu(gate(x)) * up(x))."""
+
+    def __init__(self, hidden_dim: int, inner_dim: int) -> None:
+        super().__init__()
+        self.gate_proj = nn.Linear(hidden_dim, inner_dim, bias=False)
+        self.up_proj = nn.Linear(hidden_dim, inner_dim, bias=False)
+        self.down_proj = nn.Linear(inner_dim, hidden_dim, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., D) to (..., D)."""
+        out: Tensor = self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+        return out
+
+
+class SparseFeedForward(nn.Module):
+    """Routed experts plus shared experts that see every token."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.router = Router(config.num_experts, config.hidden_dim, config.routed_scale)
+        self.experts = Experts(config.num_experts, config.hidden_dim, config.expert_dim)
+        self.shared_experts = (
+            FeedForward(config.hidden_dim, config.shared_dim) if config.shared_dim else None
+        )
+
+    def forward(self, x_BTD: Tensor, ids_S: Tensor | None, top_k: int) -> Tensor:
+        """Route every token among the experts `ids_S` (None for all)."""
+        x_ND = x_BTD.reshape(-1, x_BTD.shape[-1])
+        ids_NK, weights_NK = self.router(x_ND, ids_S, top_k)
+        out: Tensor = self.experts(x_ND, ids_NK, weights_NK).view_as(x_BTD)
+        return out if self.shared_experts is None else out + self.shared_experts(x_BTD)
+
+
+class DecoderLayer(nn.Module):
+    """Pre-norm residual layer. A shape that skips it leaves the residual stream as it is."""
+
+    def __init__(self, config: ModelConfig, *, sparse: bool) -> None:
+        super().__init__()
+        self.input_layernorm = nn.RMSNorm(config.hidden_dim, eps=config.norm_eps)
+        self.self_attn = Attention(config)
+        self.post_attention_layernorm = nn.RMSNorm(config.hidden_dim, eps=config.norm_eps)
+        self.mlp = (
+            SparseFeedForward(config)
+            if sparse
+            else FeedForward(config.hidden_dim, config.dense_ffn_dim)
+        )
+
+    def forward(
+        self,
+        x_BTD: Tensor,
+        rope: tuple[Tensor, Tensor],
+        mask: Tensor | None,
+        cache: LayerCache | None,
+        selection: tuple[Tensor | None, int] | None,
+    ) -> Tensor:
+        """Add attention and feed-forward; `selection` (expert ids, top-k) for sparse layers."""
+        x_BTD = x_BTD + self.self_attn(self.input_layernorm(x_BTD), rope, mask, cache)
+        normed_BTD = self.post_attention_layernorm(x_BTD)
+        out_BTD: Tensor = self.mlp(normed_BTD, *(selection or ()))
+        return x_BTD + out_BTD

@@ -1,0 +1,74 @@
+"""The router: which experts a token visits, and with what weight.
+
+Shapes: N tokens, D hidden width, E experts, S experts that take part, K chosen per token.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Router(nn.Module):
+    """Sigmoid scores in fp32, with a balancing bias that selects but never weighs.
+
+    Bias balancing without an auxiliary loss: arXiv 2408.15664. Where experts sit out a step
+    (elastic width), their load says nothing about them, so the bias moves only for those that
+    took part, towards the mean load of those.
+    """
+
+    balance_bias: Tensor
+    load: Tensor
+    present: Tensor
+
+    def __init__(self, num_experts: int, hidden_dim: int, routed_scale: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(num_experts, hidden_dim))
+        self.routed_scale = routed_scale
+        self.register_buffer("balance_bias", torch.zeros(num_experts))
+        # What the current optimizer step has seen so far; `update_bias` empties both.
+        self.register_buffer("load", torch.zeros(num_experts), persistent=False)
+        self.register_buffer(
+            "present", torch.zeros(num_experts, dtype=torch.bool), persistent=False
+        )
+
+    def forward(self, x_ND: Tensor, ids_S: Tensor | None, top_k: int) -> tuple[Tensor, Tensor]:
+        """Expert ids and weights of each token, both (N, K).
+
+        Args:
+            x_ND: tokens.
+            ids_S: ids of the experts that take part, or None for all.
+            top_k: experts per token, at most S.
+        """
+        weight_SD = self.weight if ids_S is None else self.weight[ids_S]
+        bias_S = self.balance_bias if ids_S is None else self.balance_bias[ids_S]
+        precise = torch.promote_types(x_ND.dtype, torch.float32)
+        with torch.autocast(x_ND.device.type, enabled=False):
+            scores_NS = F.linear(x_ND.to(precise), weight_SD.to(precise)).sigmoid()
+        picks_NK = (scores_NS.detach() + bias_S).topk(top_k, dim=-1).indices
+        chosen_NK = scores_NS.gather(-1, picks_NK)
+        weights_NK = chosen_NK / (chosen_NK.sum(dim=-1, keepdim=True) + 1e-20) * self.routed_scale
+        ids_NK = picks_NK if ids_S is None else ids_S[picks_NK]
+        if self.training:
+            self._count(ids_NK, ids_S)
+        return ids_NK, weights_NK
+
+    @torch.no_grad()
+    def _count(self, ids_NK: Tensor, ids_S: Tensor | None) -> None:
+        counts_E = ids_NK.reshape(-1).bincount(minlength=self.load.shape[0])
+        self.load += counts_E.to(self.load.dtype)
+        if ids_S is None:
+            self.present.fill_(True)
+        else:
+            self.present[ids_S] = True
+
+    @torch.no_grad()
+    def update_bias(self, rate: float) -> None:
+        """Move the bias of the experts that took part by `rate` towards an even load."""
+        if self.present.any():
+            mean_load = self.load[self.present].mean()
+            step_E = rate * torch.sign(mean_load - self.load)
+            self.balance_bias += torch.where(self.present, step_E, torch.zeros_like(step_E))
+        self.load.zero_()
+        self.present.fill_(False)

@@ -1,0 +1,116 @@
+"""The elastic sparse transformer: `model(tokens, shape)` runs any sub-model of the supernet.
+
+Parameter names follow the Hugging Face layout, so that export is a rename. Shapes: B sequences,
+T positions, D hidden width, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from farthing.model.attention import LayerCache, document_mask, rope_tables
+from farthing.model.block import DecoderLayer, SparseFeedForward
+from farthing.model.config import ModelConfig
+from farthing.model.shape import Shape
+
+
+class KeyValueCache:
+    """What generation has seen so far, layer by layer."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.layers = {layer: LayerCache() for layer in shape.layers}
+        self.length = 0
+
+
+class Transformer(nn.Module):
+    """A decoder whose weights hold every sub-model; no shape ever copies a weight."""
+
+    expert_ranking: Tensor
+    rope_cos: Tensor
+    rope_sin: Tensor
+
+    def __init__(self, config: ModelConfig, vocab_size: int, end_of_text: int) -> None:
+        super().__init__()
+        self.config = config
+        self.vocab_size = vocab_size
+        self.end_of_text = end_of_text
+        self.full_shape = Shape.full(config)
+        self.embed_tokens = nn.Embedding(vocab_size, config.hidden_dim)
+        self.layers = nn.ModuleList(
+            DecoderLayer(config, sparse=config.is_sparse(layer))
+            for layer in range(config.num_layers)
+        )
+        self.norm = nn.RMSNorm(config.hidden_dim, eps=config.norm_eps)
+        self.lm_head = nn.Linear(config.hidden_dim, vocab_size, bias=False)
+        if config.tie_embeddings:
+            self.lm_head.weight = self.embed_tokens.weight
+        sparse_layers = config.num_layers - config.first_sparse_layer
+        # Per sparse layer, expert ids from most to least important: what a plain count means.
+        self.register_buffer(
+            "expert_ranking", torch.arange(config.num_experts).repeat(sparse_layers, 1)
+        )
+        self._register_rope(config.context)
+
+    def forward(
+        self, tokens_BT: Tensor, shape: Shape | None = None, cache: KeyValueCache | None = None
+    ) -> Tensor:
+        """Logits (B, T, V) of the sub-model `shape` (the whole supernet for None).
+
+        Args:
+            tokens_BT: token ids. Attention never crosses a document boundary (`end_of_text`).
+            shape: what to keep; checked by the caller (`Shape.checked`).
+            cache: for generation: `tokens_BT` then holds only new tokens of one document.
+        """
+        shape = shape or self.full_shape
+        start = cache.length if cache else 0
+        length = tokens_BT.shape[1]
+        if start + length > self.rope_cos.shape[0]:
+            self._register_rope(2 * (start + length))
+        rope = (self.rope_cos[start : start + length], self.rope_sin[start : start + length])
+        mask = self._mask(tokens_BT, start, cached=cache is not None)
+        x_BTD = self.embed_tokens(tokens_BT)
+        for layer in shape.layers:
+            x_BTD = self.layers[layer](
+                x_BTD,
+                rope,
+                mask,
+                cache.layers[layer] if cache else None,
+                self._selection(shape, layer),
+            )
+        if cache:
+            cache.length += length
+        logits: Tensor = self.lm_head(self.norm(x_BTD))
+        return logits
+
+    def sparse_blocks(self) -> list[SparseFeedForward]:
+        """The blocks with routed experts, in layer order."""
+        return [layer.mlp for layer in self.layers if isinstance(layer.mlp, SparseFeedForward)]
+
+    def _selection(self, shape: Shape, layer: int) -> tuple[Tensor | None, int] | None:
+        if not self.config.is_sparse(layer):
+            return None
+        experts, top_k = shape.selection(layer, self.config)
+        if experts == self.config.num_experts:
+            return None, top_k
+        if isinstance(experts, int):
+            ranking_E = self.expert_ranking[layer - self.config.first_sparse_layer]
+            # Ascending ids: the order of the experts' products then never depends on the rank.
+            return ranking_E[:experts].sort().values, top_k
+        return torch.tensor(experts, device=self.expert_ranking.device), top_k
+
+    def _mask(self, tokens_BT: Tensor, start: int, *, cached: bool) -> Tensor | None:
+        if not cached:
+            return document_mask(tokens_BT, self.end_of_text)
+        length = tokens_BT.shape[1]
+        if start == 0:
+            return None
+        positions = torch.arange(start, start + length, device=tokens_BT.device)
+        seen = torch.arange(start + length, device=tokens_BT.device)
+        return (seen[None, :] <= positions[:, None])[None, None]
+
+    def _register_rope(self, length: int) -> None:
+        cos, sin = rope_tables(self.config, length)
+        device = self.embed_tokens.weight.device
+        self.register_buffer("rope_cos", cos.to(device), persistent=False)
+        self.register_buffer("rope_sin", sin.to(device), persistent=False)

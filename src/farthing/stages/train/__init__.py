@@ -1,0 +1,1 @@
+"""Corpus to supernet: one elastic pre-training run."""

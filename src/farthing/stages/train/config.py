@@ -1,0 +1,139 @@
+"""Settings of a training run."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from farthing.artifacts.config import Config
+
+
+class ElasticConfig(Config):
+    """How often and how far a step trains less than the whole supernet.
+
+    Each step draws depth, experts and top-k independently and trains one sub-model, as ERNIE 5.0
+    does (arXiv 2602.04705, section 3.3). What Baidu did not disclose is a setting here.
+    """
+
+    depth_probability: float = Field(
+        default=0.25, ge=0, le=1, description="steps with fewer layers"
+    )
+    depths: tuple[int, ...] = Field(
+        default=(), description="layer counts that a reduced step draws from, evenly"
+    )
+    experts_probability: float = Field(
+        default=0.20, ge=0, le=1, description="steps with fewer experts"
+    )
+    expert_counts: tuple[int, ...] = Field(
+        default=(), description="expert counts that a reduced step draws from, evenly"
+    )
+    top_k_probability: float = Field(
+        default=0.20, ge=0, le=1, description="steps with a smaller top-k"
+    )
+    top_ks: tuple[int, ...] = Field(
+        default=(), description="top-k values that a reduced step draws from, evenly"
+    )
+    layer_subset: Literal["middle", "random"] = Field(
+        default="middle",
+        description="which layers a reduced depth skips: nested from the middle, or any but the "
+        "first and last",
+    )
+    expert_subset: Literal["prefix", "random"] = Field(
+        default="prefix",
+        description="which experts a reduced count keeps: a nested prefix, or any (then ranked "
+        "by routed weight when training ends)",
+    )
+
+    @model_validator(mode="after")
+    def _probabilities_have_sizes(self) -> Self:
+        axes = (
+            ("depth_probability", self.depth_probability, "depths", self.depths),
+            ("experts_probability", self.experts_probability, "expert_counts", self.expert_counts),
+            ("top_k_probability", self.top_k_probability, "top_ks", self.top_ks),
+        )
+        for probability_name, probability, sizes_name, sizes in axes:
+            if probability > 0 and not sizes:
+                raise ValueError(
+                    f"{probability_name} {probability} needs {sizes_name} to draw from"
+                )
+        return self
+
+
+class OptimizerConfig(Config):
+    """Muon for the hidden matrices, AdamW for embeddings, output, router and norms."""
+
+    muon_learning_rate: float = Field(default=0.02, gt=0, description="peak step of Muon")
+    muon_momentum: float = Field(default=0.95, ge=0, lt=1, description="Nesterov momentum of Muon")
+    newton_schulz_iterations: int = Field(
+        default=5, ge=1, description="iterations that orthogonalise a Muon update"
+    )
+    embedding_learning_rate: float = Field(default=0.02, gt=0, description="AdamW, embeddings")
+    output_learning_rate: float = Field(default=0.004, gt=0, description="AdamW, output matrix")
+    other_learning_rate: float = Field(default=0.004, gt=0, description="AdamW, router and norms")
+    adam_betas: tuple[float, float] = Field(
+        default=(0.9, 0.95), description="AdamW's decay of gradient and of its square"
+    )
+    weight_decay: float = Field(
+        default=0.0, ge=0, description="decoupled decay of the hidden matrices, times their rate"
+    )
+
+
+class ScheduleConfig(Config):
+    """Warm-up, stable, decay (WSD, arXiv 2404.06395), as shares of all steps."""
+
+    warmup_share: float = Field(default=0.02, ge=0, le=1, description="linear rise from zero")
+    decay_share: float = Field(default=0.4, ge=0, le=1, description="linear fall at the end")
+    final_share: float = Field(
+        default=0.0, ge=0, le=1, description="learning rate at the last step, of the peak"
+    )
+
+    @model_validator(mode="after")
+    def _phases_fit(self) -> Self:
+        if self.warmup_share + self.decay_share > 1:
+            raise ValueError("warmup_share and decay_share overlap: together they exceed 1")
+        return self
+
+
+class TrainConfig(Config):
+    """One run: how long, on what mixture, how elastic, how careful."""
+
+    steps: int = Field(ge=1, description="optimizer steps")
+    batch_sequences: int = Field(ge=1, description="sequences of one optimizer step")
+    micro_sequences: int | None = Field(
+        default=None, ge=1, description="sequences of one forward pass; null for the whole batch"
+    )
+    seed: int = Field(default=0, ge=0, description="of weights, data order and elastic draws")
+    mixture: dict[str, float] | None = Field(
+        default=None, description="weight of each domain; null for its share of the text"
+    )
+    elastic: ElasticConfig | None = Field(
+        default=None, description="elastic sampling; null trains the full shape only"
+    )
+    optimizer: OptimizerConfig = Field(default=OptimizerConfig(), description="optimizer settings")
+    schedule: ScheduleConfig = Field(default=ScheduleConfig(), description="learning-rate schedule")
+    clip_norm: float = Field(default=1.0, gt=0, description="largest gradient norm of a step")
+    balance_rate: float = Field(
+        default=0.001, ge=0, description="step of the router's balancing bias"
+    )
+    device: str = Field(
+        default="auto", description="auto takes the accelerator that torch finds, else the CPU"
+    )
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        default="auto", description="of matrix products; auto is bf16 on accelerators, fp32 on CPU"
+    )
+    compile: bool = Field(default=False, description="compile each layer with torch.compile")
+    checkpoint_every: int = Field(default=200, ge=1, description="steps between checkpoints")
+    keep_checkpoints: int = Field(default=2, ge=1, description="newest checkpoints kept on disk")
+    max_loss_jump_nats: float = Field(
+        default=2.0, gt=0, description="rise over the recent median loss that stops the run"
+    )
+
+    @model_validator(mode="after")
+    def _batches_divide(self) -> Self:
+        if self.micro_sequences and self.batch_sequences % self.micro_sequences:
+            raise ValueError(
+                f"batch_sequences {self.batch_sequences} is no multiple of "
+                f"micro_sequences {self.micro_sequences}"
+            )
+        return self

@@ -1,0 +1,112 @@
+"""Muon for 2-D and 3-D weights (torch's own takes no 3-D expert stacks).
+
+Keller Jordan's optimizer (https://kellerjordan.github.io/posts/muon/): Nesterov momentum whose
+update is replaced by the nearest half-orthogonal matrix. A stack (E, m, n) is E matrices. What
+differs: a matrix of the stack whose gradient is all zero took no part in the step (an expert that
+elastic width left out, or that no token chose) and is left alone, its momentum too.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from farthing.cost.flops import newton_schulz_flops
+
+# The quintic of the source above: steepest at zero, hence fast rather than exact.
+_A, _B, _C = 3.4445, -4.7750, 2.0315
+_SMALLEST_NORM = 1e-7
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum, orthogonalised; `flops` counts the matrix products of the last step."""
+
+    def __init__(
+        self,
+        weights: Iterable[nn.Parameter],
+        *,
+        learning_rate: float,
+        momentum: float,
+        weight_decay: float,
+        iterations: int,
+    ) -> None:
+        super().__init__(weights, {"lr": learning_rate})
+        self.momentum = momentum
+        self.weight_decay = weight_decay
+        self.iterations = iterations
+        self.flops = 0
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Update every matrix that has a gradient."""
+        del closure
+        self.flops = 0
+        for group in self.param_groups:
+            by_size: dict[tuple[int, ...], list[tuple[Tensor, Tensor, Tensor]]] = defaultdict(list)
+            for weight in group["params"]:
+                if weight.grad is not None:
+                    taking_part = self._advance(weight)
+                    by_size[tuple(taking_part[1].shape[1:])].append(taking_part)
+            for taking_parts in by_size.values():
+                self._update(taking_parts, group["lr"])
+
+    def _advance(self, weight: nn.Parameter) -> tuple[Tensor, Tensor, Tensor]:
+        """Advance momentum; return the stack, the updates (A, m, n) and their indices (A,)."""
+        grad_Emn = weight.grad if weight.ndim == 3 else weight.grad[None]  # type: ignore[index]
+        assert grad_Emn is not None
+        state = self.state[weight]
+        if "momentum" not in state:
+            state["momentum"] = torch.zeros_like(weight)
+        stack_Emn = weight if weight.ndim == 3 else weight[None]
+        momentum_Emn = state["momentum"] if weight.ndim == 3 else state["momentum"][None]
+        active_A = grad_Emn.abs().amax(dim=(1, 2)).nonzero().flatten()
+        if len(active_A) < len(stack_Emn):
+            grad_Amn = grad_Emn[active_A]
+            moved_Amn = momentum_Emn[active_A].lerp_(grad_Amn, 1 - self.momentum)
+            momentum_Emn[active_A] = moved_Amn
+        else:
+            grad_Amn = grad_Emn
+            moved_Amn = momentum_Emn.lerp_(grad_Amn, 1 - self.momentum)
+        return stack_Emn, grad_Amn.lerp(moved_Amn, self.momentum), active_A
+
+    def _update(self, taking_parts: list[tuple[Tensor, Tensor, Tensor]], rate: float) -> None:
+        """Orthogonalise all updates of one size in one batch, then apply them."""
+        updates_Smn = torch.cat([update for _, update, _ in taking_parts])
+        count, rows, columns = updates_Smn.shape
+        if not count:
+            return
+        self.flops += count * newton_schulz_flops(rows, columns, iterations=self.iterations)
+        # A tall matrix maps few inputs to many outputs: the factor keeps the size of its effect.
+        scale = rate * max(1.0, rows / columns) ** 0.5
+        steps_Smn = orthogonalise(updates_Smn, self.iterations).mul_(-scale)
+        sizes = [len(active) for _, _, active in taking_parts]
+        for (stack_Emn, _, active_A), step_Amn in zip(
+            taking_parts,
+            torch.split(steps_Smn, sizes),
+            strict=True,
+        ):
+            if self.weight_decay:
+                kept = 1 - rate * self.weight_decay
+                stack_Emn[active_A] = stack_Emn[active_A] * kept
+            stack_Emn.index_add_(0, active_A, step_Amn)
+
+
+def orthogonalise(matrices_Smn: Tensor, iterations: int) -> Tensor:
+    """The nearest half-orthogonal matrix of each (singular values 0.7 to 1.2), (S, m, n).
+
+    Newton-Schulz in the precision of the input on CPU, in bf16 elsewhere.
+    """
+    tall = matrices_Smn.shape[1] > matrices_Smn.shape[2]
+    x_Smn = matrices_Smn.mT if tall else matrices_Smn
+    if x_Smn.device.type != "cpu":
+        x_Smn = x_Smn.to(torch.bfloat16)
+    x_Smn = x_Smn / x_Smn.norm(dim=(1, 2), keepdim=True).clamp_min(_SMALLEST_NORM)
+    for _ in range(iterations):
+        gram_Smm = x_Smn @ x_Smn.mT
+        x_Smn = torch.baddbmm(
+            x_Smn, torch.baddbmm(gram_Smm, gram_Smm, gram_Smm, beta=_B, alpha=_C), x_Smn, beta=_A
+        )
+    return (x_Smn.mT if tall else x_Smn).to(matrices_Smn.dtype)

@@ -1,0 +1,78 @@
+"""Both optimizers of a model as one: stepping, scheduling, and a state that is plain tensors."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from farthing.model.transformer import Transformer
+from farthing.stages.train.config import OptimizerConfig
+from farthing.stages.train.muon import Muon
+
+_ADAM_EPSILON = 1e-10
+
+
+class ModelOptimizer:
+    """Muon for the hidden matrices, AdamW for everything else of a `Transformer`."""
+
+    def __init__(self, model: Transformer, config: OptimizerConfig) -> None:
+        self._names = {weight: name for name, weight in model.named_parameters()}
+        matrices = [w for name, w in model.named_parameters() if _is_hidden_matrix(name, w)]
+        others = [w for name, w in model.named_parameters() if not _is_hidden_matrix(name, w)]
+        self.muon = Muon(
+            matrices,
+            learning_rate=config.muon_learning_rate,
+            momentum=config.muon_momentum,
+            weight_decay=config.weight_decay,
+            iterations=config.newton_schulz_iterations,
+        )
+        self.adamw = torch.optim.AdamW(
+            [{"params": [w], "lr": _adam_rate(self._names[w], config)} for w in others],
+            betas=config.adam_betas,
+            eps=_ADAM_EPSILON,
+            weight_decay=0.0,
+        )
+        self._groups = [*self.muon.param_groups, *self.adamw.param_groups]
+        self._peaks = [float(group["lr"]) for group in self._groups]
+
+    def step(self, rate_share: float) -> None:
+        """Update the weights at this share of the peak learning rates, and drop the gradients."""
+        for group, peak in zip(self._groups, self._peaks, strict=True):
+            group["lr"] = peak * rate_share
+        self.muon.step()
+        self.adamw.step()
+        self.muon.zero_grad(set_to_none=True)
+        self.adamw.zero_grad(set_to_none=True)
+
+    def state_tensors(self) -> dict[str, Tensor]:
+        """All state by weight and kind, for a checkpoint: `layers.0...weight/exp_avg`."""
+        tensors: dict[str, Tensor] = {}
+        for weight, name in self._names.items():
+            for optimizer in (self.muon, self.adamw):
+                for kind, tensor in optimizer.state.get(weight, {}).items():
+                    tensors[f"{name}/{kind}"] = tensor
+        return tensors
+
+    def load_state_tensors(self, tensors: dict[str, Tensor]) -> None:
+        """Take over what `state_tensors` gave."""
+        weights = {name: weight for weight, name in self._names.items()}
+        of_muon = {weight for group in self.muon.param_groups for weight in group["params"]}
+        for key, tensor in tensors.items():
+            name, _, kind = key.rpartition("/")
+            weight = weights[name]
+            optimizer = self.muon if weight in of_muon else self.adamw
+            optimizer.state[weight][kind] = tensor.clone()
+
+
+def _is_hidden_matrix(name: str, weight: nn.Parameter) -> bool:
+    # The router's rows are read one by one, like an output matrix: AdamW suits it better.
+    outside = ("embed_tokens", "lm_head", "router")
+    return weight.ndim >= 2 and not any(part in name for part in outside)
+
+
+def _adam_rate(name: str, config: OptimizerConfig) -> float:
+    if name.startswith("embed_tokens"):
+        return config.embedding_learning_rate
+    if name.startswith("lm_head"):
+        return config.output_learning_rate
+    return config.other_learning_rate

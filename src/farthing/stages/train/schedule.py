@@ -1,0 +1,18 @@
+"""The learning-rate schedule: warm-up, stable, decay."""
+
+from __future__ import annotations
+
+from farthing.stages.train.config import ScheduleConfig
+
+
+def rate_share(step: int, steps: int, schedule: ScheduleConfig) -> float:
+    """Share of the peak learning rate that `step` (from 0) of `steps` uses."""
+    warmup = schedule.warmup_share * steps
+    if step + 1 < warmup:
+        return (step + 1) / warmup
+    decay = schedule.decay_share * steps
+    left = steps - step
+    if left > decay:
+        return 1.0
+    # The last step still moves: with final_share 0 the rate falls to 1/decay, not to nothing.
+    return schedule.final_share + (1 - schedule.final_share) * left / (decay + 1)
