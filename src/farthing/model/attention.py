@@ -63,8 +63,10 @@ class Attention(nn.Module):
         """
         batch, length, _ = x_BTD.shape
         heads = (batch, length, -1, self.head_dim)
-        q_BHTE = _rotate(self.q_norm(self.q_proj(x_BTD).view(heads)).transpose(1, 2), rope)
-        k_BGTE = _rotate(self.k_norm(self.k_proj(x_BTD).view(heads)).transpose(1, 2), rope)
+        q_BHTE = self.q_proj(x_BTD).view(heads)
+        k_BGTE = self.k_proj(x_BTD).view(heads)
+        q_BHTE = _rotate(_norm(self.q_norm, q_BHTE).transpose(1, 2), rope)
+        k_BGTE = _rotate(_norm(self.k_norm, k_BGTE).transpose(1, 2), rope)
         v_BGTE = self.v_proj(x_BTD).view(heads).transpose(1, 2)
         if cache is not None:
             k_BGTE, v_BGTE = cache.extend(k_BGTE, v_BGTE)
@@ -97,6 +99,12 @@ def document_mask(tokens_BT: Tensor, end_of_text: int) -> Tensor | None:
     same_BTT = document_BT[:, :, None] == document_BT[:, None, :]
     causal_TT = torch.ones(same_BTT.shape[1:], dtype=torch.bool, device=tokens_BT.device).tril()
     return (same_BTT & causal_TT)[:, None]
+
+
+def _norm(norm: nn.RMSNorm, x: Tensor) -> Tensor:
+    # Autocast gives bf16 projections, the norm's weight stays fp32: torch fuses only equal dtypes.
+    out: Tensor = norm(x.to(norm.weight.dtype))
+    return out
 
 
 def _rotate(x_BHTE: Tensor, rope: tuple[Tensor, Tensor]) -> Tensor:

@@ -43,7 +43,7 @@ class Experts(nn.Module):
         ids_R = ids_NK.reshape(-1)
         order_R = ids_R.argsort(stable=True)
         counts_E = ids_R.bincount(minlength=num_experts)
-        rows_RD = _gather_tokens(x_ND, order_R, ids_NK.shape[1])
+        rows_RD = _autocast(_gather_tokens(x_ND, order_R, ids_NK.shape[1]))
         path = choose_path(self.path, rows_RD, self.gate_proj)
         compute = _grouped if path == "grouped" else _loop
         out_RD = compute(rows_RD, counts_E, self.gate_proj, self.up_proj, self.down_proj)
@@ -95,10 +95,19 @@ def _grouped(
     rows_RD: Tensor, counts_E: Tensor, gate_EFD: Tensor, up_EFD: Tensor, down_EDF: Tensor
 ) -> Tensor:
     """All experts in three grouped products; empty groups are legal."""
+    gate_EFD, up_EFD, down_EDF = (w.to(rows_RD.dtype) for w in (gate_EFD, up_EFD, down_EDF))
     ends_E = counts_E.cumsum(0).to(torch.int32)
     gate_RF = F.grouped_mm(rows_RD, gate_EFD.transpose(-2, -1), offs=ends_E)
     up_RF = F.grouped_mm(rows_RD, up_EFD.transpose(-2, -1), offs=ends_E)
     return F.grouped_mm(F.silu(gate_RF) * up_RF, down_EDF.transpose(-2, -1), offs=ends_E)
+
+
+def _autocast(rows_RD: Tensor) -> Tensor:
+    """What autocast does before a matrix product; it does not know grouped_mm."""
+    device = rows_RD.device.type
+    if rows_RD.dtype == torch.float64 or not torch.is_autocast_enabled(device):
+        return rows_RD
+    return rows_RD.to(torch.get_autocast_dtype(device))
 
 
 class _GatherTokens(torch.autograd.Function):

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+_MASS_MEMORY = 0.99
+
 
 class Router(nn.Module):
     """Sigmoid scores in fp32, with a balancing bias that selects but never weighs.
@@ -19,7 +21,9 @@ class Router(nn.Module):
     """
 
     balance_bias: Tensor
+    mass: Tensor
     load: Tensor
+    step_mass: Tensor
     present: Tensor
 
     def __init__(self, num_experts: int, hidden_dim: int, routed_scale: float) -> None:
@@ -27,8 +31,11 @@ class Router(nn.Module):
         self.weight = nn.Parameter(torch.empty(num_experts, hidden_dim))
         self.routed_scale = routed_scale
         self.register_buffer("balance_bias", torch.zeros(num_experts))
-        # What the current optimizer step has seen so far; `update_bias` empties both.
-        self.register_buffer("load", torch.zeros(num_experts), persistent=False)
+        # Routed weight per present token, averaged over recent steps: how much an expert matters.
+        self.register_buffer("mass", torch.zeros(num_experts))
+        # What the current optimizer step has seen so far; `end_step` empties all three.
+        for name in ("load", "step_mass"):
+            self.register_buffer(name, torch.zeros(num_experts), persistent=False)
         self.register_buffer(
             "present", torch.zeros(num_experts, dtype=torch.bool), persistent=False
         )
@@ -51,24 +58,30 @@ class Router(nn.Module):
         weights_NK = chosen_NK / (chosen_NK.sum(dim=-1, keepdim=True) + 1e-20) * self.routed_scale
         ids_NK = picks_NK if ids_S is None else ids_S[picks_NK]
         if self.training:
-            self._count(ids_NK, ids_S)
+            self._count(ids_NK, weights_NK, ids_S)
         return ids_NK, weights_NK
 
     @torch.no_grad()
-    def _count(self, ids_NK: Tensor, ids_S: Tensor | None) -> None:
-        counts_E = ids_NK.reshape(-1).bincount(minlength=self.load.shape[0])
-        self.load += counts_E.to(self.load.dtype)
+    def _count(self, ids_NK: Tensor, weights_NK: Tensor, ids_S: Tensor | None) -> None:
+        ids_R = ids_NK.reshape(-1)
+        num_experts = self.load.shape[0]
+        self.load += ids_R.bincount(minlength=num_experts).to(self.load.dtype)
+        mass_E = ids_R.bincount(weights_NK.reshape(-1), minlength=num_experts)
+        self.step_mass += mass_E.to(self.step_mass.dtype) / ids_NK.shape[0]
         if ids_S is None:
             self.present.fill_(True)
         else:
             self.present[ids_S] = True
 
     @torch.no_grad()
-    def update_bias(self, rate: float) -> None:
+    def end_step(self, rate: float) -> None:
         """Move the bias of the experts that took part by `rate` towards an even load."""
         if self.present.any():
             mean_load = self.load[self.present].mean()
             step_E = rate * torch.sign(mean_load - self.load)
             self.balance_bias += torch.where(self.present, step_E, torch.zeros_like(step_E))
+            moved_E = self.mass.lerp(self.step_mass, 1 - _MASS_MEMORY)
+            self.mass.copy_(torch.where(self.present, moved_E, self.mass))
         self.load.zero_()
+        self.step_mass.zero_()
         self.present.fill_(False)

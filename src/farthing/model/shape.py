@@ -65,19 +65,14 @@ class Shape:
             ShapeError: it cannot be read, or the supernet does not hold it.
         """
         if short := _SHORT.fullmatch(text.strip()):
-            depth, count, k = (int(part) if part else 0 for part in short.groups())
-            if not count:
-                count, k = config.num_experts, config.top_k
-            return cls.uniform(config, depth, count, k)
-        fields = dict(part.partition("=")[::2] for part in text.strip().split("/"))
-        if not {"layers"} <= fields.keys() <= {"layers", "experts", "top_k"}:
-            raise ShapeError(f"cannot read the shape {text!r}", remedy=_FORMS)
-        try:
-            layers = tuple(sorted(set(_parse_ids(fields["layers"], ","))))
-            experts = [_parse_experts(part) for part in _split(fields.get("experts"))]
-            top_k = [int(part) for part in _split(fields.get("top_k"))]
-        except ValueError as error:
-            raise ShapeError(f"cannot read the shape {text!r}: {error}", remedy=_FORMS) from error
+            depth, count, k = short.groups()
+            if count is None:
+                return cls.uniform(config, int(depth), config.num_experts, config.top_k)
+            layers = keep_layers(config, int(depth))
+            experts: list[Experts] = [int(count)]
+            top_k = [int(k)]
+        else:
+            layers, experts, top_k = _parse_fields(text)
         sparse = sum(config.is_sparse(layer) for layer in layers)
         return cls(layers, _spread(experts, sparse), _spread(top_k, sparse)).checked(config)
 
@@ -114,6 +109,12 @@ class Shape:
                 f"the shape {self} names layers outside 0-{config.num_layers - 1}",
                 remedy=f"choose among the supernet's {config.num_layers} layers",
             )
+        for ids in (self.layers, *self.experts):
+            if not isinstance(ids, int) and list(ids) != sorted(set(ids)):
+                raise ShapeError(
+                    f"the ids {ids} are not ascending, each once",
+                    remedy="sort them and drop repetitions: a shape has one canonical string",
+                )
         sparse = [layer for layer in self.layers if config.is_sparse(layer)]
         if not len(sparse) == len(self.experts) == len(self.top_k):
             raise ShapeError(
@@ -183,12 +184,27 @@ def _check_layer(layer: int, experts: Experts, top_k: int, config: ModelConfig) 
         )
 
 
+def _parse_fields(text: str) -> tuple[tuple[int, ...], list[Experts], list[int]]:
+    parts = [part.partition("=")[::2] for part in text.strip().split("/")]
+    fields = dict(parts)
+    known = {"layers"} <= fields.keys() <= {"layers", "experts", "top_k"}
+    if not known or len(fields) < len(parts):
+        raise ShapeError(f"cannot read the shape {text!r}", remedy=_FORMS)
+    try:
+        layers = tuple(sorted(set(_parse_ids(fields["layers"], ","))))
+        experts = [_parse_experts(part) for part in _split(fields.get("experts"))]
+        return layers, experts, [int(part) for part in _split(fields.get("top_k"))]
+    except ValueError as error:
+        raise ShapeError(f"cannot read the shape {text!r}: {error}", remedy=_FORMS) from error
+
+
 def _split(text: str | None) -> list[str]:
     return text.split(",") if text else []
 
 
 def _spread(entries: Sequence[EntryT], count: int) -> tuple[EntryT, ...]:
-    return tuple(entries) * count if len(entries) == 1 else tuple(entries)
+    # With no sparse layer to spread over, an entry stays, for `checked` to refuse.
+    return tuple(entries) * count if len(entries) == 1 and count else tuple(entries)
 
 
 def _fold(entries: list[str]) -> str:

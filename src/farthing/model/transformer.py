@@ -76,7 +76,7 @@ class Transformer(nn.Module):
                 rope,
                 mask,
                 cache.layers[layer] if cache else None,
-                self._selection(shape, layer),
+                self.selection(shape, layer),
             )
         if cache:
             cache.length += length
@@ -87,7 +87,8 @@ class Transformer(nn.Module):
         """The blocks with routed experts, in layer order."""
         return [layer.mlp for layer in self.layers if isinstance(layer.mlp, SparseFeedForward)]
 
-    def _selection(self, shape: Shape, layer: int) -> tuple[Tensor | None, int] | None:
+    def selection(self, shape: Shape, layer: int) -> tuple[Tensor | None, int] | None:
+        """Expert ids (None for all) and top-k of a kept layer; None for a dense layer."""
         if not self.config.is_sparse(layer):
             return None
         experts, top_k = shape.selection(layer, self.config)

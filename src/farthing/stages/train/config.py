@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -97,6 +97,11 @@ class ScheduleConfig(Config):
 
 class TrainConfig(Config):
     """One run: how long, on what mixture, how elastic, how careful."""
+
+    # Settings that change how a run is kept safe, never what comes out of it.
+    harmless: ClassVar[frozenset[str]] = frozenset(
+        {"checkpoint_every", "keep_checkpoints", "max_loss_jump_nats"}
+    )
 
     steps: int = Field(ge=1, description="optimizer steps")
     batch_sequences: int = Field(ge=1, description="sequences of one optimizer step")

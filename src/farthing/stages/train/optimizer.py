@@ -61,7 +61,9 @@ class ModelOptimizer:
             name, _, kind = key.rpartition("/")
             weight = weights[name]
             optimizer = self.muon if weight in of_muon else self.adamw
-            optimizer.state[weight][kind] = tensor.clone()
+            # Scalars (AdamW's step count) live on the CPU wherever the weights are.
+            place = weight.device if tensor.ndim else tensor.device
+            optimizer.state[weight][kind] = tensor.to(place, copy=True)
 
 
 def _is_hidden_matrix(name: str, weight: nn.Parameter) -> bool:

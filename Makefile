@@ -1,0 +1,65 @@
+# Two commands do all the set-up on a machine that has Python >= 3.11 and make:
+# `make quickstart` and `make test`. `make help` lists the rest.
+
+VENV ?= .venv
+# The release that every figure of this project was made with; installed first, exactly.
+TORCH ?= torch==2.13.0
+# Options for both pip calls, for example --extra-index-url with an index of CPU wheels.
+PIP_FLAGS ?=
+WORKSPACE ?= quickstart
+# Narrows `make test`, for example TESTS=tests/recipes.
+TESTS ?=
+
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+# Each candidate is run, not only looked up: a version manager's shim may stand for nothing.
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3.14 python3,\
+	$(shell $(name) -c '$(NEW_ENOUGH)' >/dev/null 2>&1 && echo $(name))))
+
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed.stamp
+
+.DEFAULT_GOAL := help
+.PHONY: help setup quickstart test lint check bench clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+
+setup: $(INSTALLED) ## create the virtual environment and install everything, pinned
+
+quickstart: $(INSTALLED) ## the whole flow at small size on the embedded sample
+	$(BIN)/farthing quickstart --workspace $(WORKSPACE)
+
+# One thread per process: two workers share two cores, and a sum has one order.
+test: $(INSTALLED) ## every test, warnings as errors
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(TESTS)
+
+lint: $(INSTALLED) ## format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Size limits and the other habits are tests, in tests/architecture.
+check: lint test ## lint, then every test: what CI runs
+
+bench: $(INSTALLED) ## every measurement in bench/, on all cores
+	@test -n "$(wildcard bench/*.py)" || { echo "bench/ holds no measurement yet"; exit 1; }
+	@set -e; for script in $(sort $(wildcard bench/*.py)); do \
+		echo "$(BIN)/python $$script"; $(BIN)/python $$script; done
+
+clean: ## remove the environment, builds and caches; workspaces and their books stay
+	rm -rf $(VENV) build dist src/farthing.egg-info
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "No Python >= 3.11 was found. Install one (on Debian and Ubuntu:" \
+		"apt install python3 python3-venv), or name it: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c '$(NEW_ENOUGH)' || { echo "$(PYTHON) is not a Python >= 3.11." \
+		"Name another one: make PYTHON=/path/to/python3"; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV) || { \
+		echo "$(PYTHON) cannot make a virtual environment" \
+		"(on Debian and Ubuntu: apt install python3-venv)"; exit 1; }
+	$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt "$(TORCH)"
+	$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt -e ".[dev]"
+	@touch $@

@@ -1,0 +1,296 @@
+"""What the entries of the book and of the journals say.
+
+Declared here, below `ledger`, so that `verify` and reports read a book without sharing any code
+with what wrote it. Every invocation of a stage is a *run* with a number. The bill counts the work
+of runs only (`RunEnd`, or the last heartbeat of a run without an end); the work in `Evaluation`
+and `Extraction` says which part of a run's work a member caused ("of which") and is never added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from farthing.artifacts.canonical import sha256_hex
+from farthing.artifacts.chain import ChainFile, Entry, Head, walk
+from farthing.artifacts.keys import read_head
+from farthing.artifacts.work import Work
+from farthing.errors import BookError
+
+RULES_VERSION = 1
+
+Purpose = Literal["curation", "training", "evaluation", "extraction"]
+Status = Literal["completed", "failed", "aborted"]
+
+_SHARE_ROUNDING = 1e-9
+
+
+class Body(BaseModel):
+    """Base of all entry bodies; `kind` names the entry they stand in."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    kind_name: ClassVar[str]
+
+
+class Genesis(Body):
+    """The first entry: whose book this is, and the key that signs it."""
+
+    kind_name: ClassVar[str] = "genesis"
+
+    project: str
+    public_key: str = Field(min_length=64, max_length=64)
+    rules_version: int
+    farthing_version: str
+
+
+class Member(Body):
+    """A sub-model registered before training, and its share of the parent's cost."""
+
+    kind_name: ClassVar[str] = "member"
+
+    shape: str
+    share: float = Field(ge=0, le=1)
+
+
+class Plan(Body):
+    """What will be trained and which members will carry the parent, signed in advance."""
+
+    kind_name: ClassVar[str] = "plan"
+
+    name: str
+    recipe: dict[str, Any]
+    recipe_digest: str
+    corpus_digest: str | None
+    members: tuple[Member, ...]
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> Plan:
+        total = sum(member.share for member in self.members)
+        if total > 1 + _SHARE_ROUNDING:
+            raise ValueError(f"the members' shares add up to {total}, more than the whole parent")
+        if len({member.shape for member in self.members}) != len(self.members):
+            raise ValueError("a shape is registered twice")
+        return self
+
+
+class Environment(Body):
+    """The software and settings that a run's numbers depend on."""
+
+    kind_name: ClassVar[str] = "environment"
+
+    python: str
+    torch: str | None
+    threads: int
+    platform: str
+    cpu: str
+
+
+class MachineRecord(Body):
+    """The machine as the run found it; watts are per device, None where nobody knows."""
+
+    kind_name: ClassVar[str] = "machine"
+
+    id: str
+    name: str
+    device: str
+    devices: int
+    watts: float | None
+    watts_low: float | None
+    watts_high: float | None
+    watts_source: str | None
+
+
+class RunStart(Body):
+    """A stage begins. Its journal's first `prev` is the digest of this very entry."""
+
+    kind_name: ClassVar[str] = "run.start"
+
+    run: int = Field(ge=0)
+    purpose: Purpose
+    name: str
+    attempt: int = Field(ge=1)
+    input_key: str
+    plan: str | None
+    resumed_from_step: int | None
+    environment: Environment
+    machine: MachineRecord
+    journal: str
+
+
+class Heartbeat(Body):
+    """A run is alive: what it has used since its start (in its journal)."""
+
+    kind_name: ClassVar[str] = "heartbeat"
+
+    run: int
+    phase: str
+    step: int | None
+    work: Work
+
+
+class Segment(Body):
+    """Some training steps, with what a replay needs to check them (in the journal)."""
+
+    kind_name: ClassVar[str] = "segment"
+
+    run: int
+    first_step: int
+    last_step: int
+    tokens: int
+    loss_sum: float
+    loss_digest: str
+    batch_digest: str
+    checkpoint_digest: str | None
+    work: Work
+
+
+class Event(Body):
+    """Something worth recording that is no work: a resume, a mended file, a spike."""
+
+    kind_name: ClassVar[str] = "event"
+
+    run: int | None
+    event: str
+    detail: str
+
+
+class ArtifactRef(Body):
+    """What a run made."""
+
+    kind_name: ClassVar[str] = "artifact"
+
+    kind: str
+    digest: str
+
+
+class RunEnd(Body):
+    """A run is over, well or not: its whole work, and how far its journal reaches."""
+
+    kind_name: ClassVar[str] = "run.end"
+
+    run: int
+    status: Status
+    reason: str | None
+    artifact: ArtifactRef | None
+    work: Work
+    journal_count: int
+    journal_head: str
+
+
+class Evaluation(Body):
+    """The scores of one shape, and which part of its run's work it caused."""
+
+    kind_name: ClassVar[str] = "evaluation"
+
+    run: int
+    supernet: str
+    shape: str
+    split: str
+    scores: dict[str, float]
+    work: Work
+
+
+class Extraction(Body):
+    """A member cut out as a model of its own, and which part of its run's work that was."""
+
+    kind_name: ClassVar[str] = "extraction"
+
+    run: int
+    supernet: str
+    shape: str
+    artifact_digest: str
+    work: Work
+
+
+BODIES: dict[str, type[Body]] = {
+    body.kind_name: body
+    for body in (
+        Genesis,
+        Plan,
+        RunStart,
+        Heartbeat,
+        Segment,
+        Event,
+        RunEnd,
+        Evaluation,
+        Extraction,
+    )
+}
+
+
+@dataclass(frozen=True)
+class Record:
+    """A verified entry and its parsed body."""
+
+    entry: Entry
+    body: Body
+
+
+def read_records(
+    chain: ChainFile, *, known: Head | None = None, after: Head | None = None, offset: int = 0
+) -> Iterator[Record]:
+    """Walk a book or journal, verified and parsed; the arguments are those of `chain.walk`.
+
+    Raises:
+        BookError: the chain is broken, or an entry says something that no entry can say.
+    """
+    for entry in walk(chain, known=known, after=after, offset=offset):
+        yield Record(entry=entry, body=parse_body(chain.path, entry))
+
+
+def known_head(path: Path) -> Head | None:
+    """The head that this machine recorded for the book at `path`; None if it knows none."""
+    with path.open("rb") as file:
+        return read_head(sha256_hex(file.readline()))
+
+
+def read_book(path: Path) -> list[Record]:
+    """All whole entries of a book, verified, down to the head known on this machine.
+
+    Takes no lock: a line that somebody is just writing is left out.
+
+    Raises:
+        BookError: there is no book, its chain is broken, or its tail was cut.
+    """
+    if not path.exists():
+        raise BookError(
+            f"there is no book at {path}", remedy="name the workspace in which something was run"
+        )
+    # The known head is read first: the book may grow in between, the record must not.
+    known = known_head(path)
+    records = list(read_records(ChainFile(path, torn_tail=True), known=known))
+    if not records or not isinstance(records[0].body, Genesis):
+        raise BookError(
+            f"{path}, line 1 (entry 0, genesis): the book does not begin with its genesis",
+            remedy="restore the book from a copy",
+        )
+    return records
+
+
+def parse_body(path: Path, entry: Entry) -> Body:
+    """The typed body of an entry read from `path`.
+
+    Raises:
+        BookError: an unknown kind, or fields that do not fit it.
+    """
+    where = f"{path}, line {entry.number + 1} (entry {entry.number}, {entry.kind})"
+    body = BODIES.get(entry.kind)
+    if body is None:
+        raise BookError(
+            f"{where}: this version of farthing does not know that kind",
+            remedy="read the book with the version that wrote it",
+        )
+    try:
+        return body.model_validate(entry.body)
+    except ValidationError as error:
+        detail = error.errors()[0]
+        dotted = ".".join(str(part) for part in detail["loc"])
+        raise BookError(
+            f"{where}: {dotted}: {detail['msg']}",
+            remedy="read the book with the version that wrote it",
+        ) from error

@@ -1,0 +1,1 @@
+"""`farthing VERB`: parses, calls flow, prints. Importing it loads neither torch nor numpy."""

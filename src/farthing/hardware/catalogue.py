@@ -1,0 +1,167 @@
+"""Reading the catalogue's data files; nothing here knows a vendor."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import TypeAdapter
+
+from farthing.artifacts.config import Config
+from farthing.errors import UnknownHardwareError
+from farthing.quantity import Provenance, Quantity
+
+_DATA = Path(__file__).parent / "data"
+
+
+class CpuEntry(Config):
+    """One kind of processor in `cpus.yaml`; watts are per hardware thread."""
+
+    name: str
+    vendor: str
+    family: int
+    models: tuple[int, ...]
+    name_contains: str | None = None
+    watts: float
+    low: float
+    high: float
+    date: str
+    provenance: Literal["measured", "estimated", "assumed"]
+    source: str
+
+    def quantity(self) -> Quantity:
+        """Watts per hardware thread with range and source."""
+        return Quantity(
+            value=self.watts,
+            unit="W",
+            provenance=Provenance[self.provenance.upper()],
+            source=f"{self.name}: {self.source}",
+            low=self.low,
+            high=self.high,
+        )
+
+    def matches(self, vendor: str, family: int, model: int, model_name: str) -> bool:
+        """Whether a processor with these marks is of this kind."""
+        if (vendor, family) != (self.vendor, self.family) or model not in self.models:
+            return False
+        if self.name_contains is None:
+            return True
+        # The mark is a whole word: the 8358P is not the 8358.
+        pattern = rf"(?<!\w){re.escape(self.name_contains.strip())}(?![\w+])"
+        return re.search(pattern, model_name) is not None
+
+
+class GridEntry(Config):
+    """One electricity grid in `grids.yaml`."""
+
+    name: str
+    grams_per_kwh: float
+    year: int
+
+
+class GridFile(Config):
+    """The whole of `grids.yaml`."""
+
+    source: str
+    provenance: Literal["measured", "estimated", "assumed"]
+    grids: dict[str, GridEntry]
+
+
+class PriceEntry(Config):
+    """One reference price in `prices.yaml`."""
+
+    name: str
+    device: str
+    basis: str
+    usd_per_device_hour: float
+    date: str
+    provenance: Literal["measured", "estimated", "assumed"]
+    source: str
+
+
+@cache
+def cpus() -> tuple[CpuEntry, ...]:
+    """All processors of the catalogue, the most particular first."""
+    return TypeAdapter(tuple[CpuEntry, ...]).validate_python(_as_tuples(_load("cpus.yaml")))
+
+
+@cache
+def grid_file() -> GridFile:
+    """The grids with their common source."""
+    return GridFile.model_validate(_load("grids.yaml"))
+
+
+@cache
+def reference_prices() -> tuple[PriceEntry, ...]:
+    """Prices to compare with; a bill never uses them unasked."""
+    return TypeAdapter(tuple[PriceEntry, ...]).validate_python(tuple(_load("prices.yaml")))
+
+
+def cpu(name: str) -> CpuEntry:
+    """The processor of this name.
+
+    Raises:
+        UnknownHardwareError: with the nearest names.
+    """
+    known = {entry.name: entry for entry in cpus()}
+    if name not in known:
+        raise _unknown("processor", name, list(known), "hardware: {name, watts_per_device, source}")
+    return known[name]
+
+
+def grid(code: str) -> Quantity:
+    """Carbon intensity of a grid in g/kWh (grams of CO2-equivalent).
+
+    Args:
+        code: a three-letter country code, or the country's name.
+
+    Raises:
+        UnknownHardwareError: with the nearest names.
+    """
+    file = grid_file()
+    by_name = {entry.name: key for key, entry in file.grids.items()}
+    key = by_name.get(code, code)
+    if key not in file.grids:
+        names = [*file.grids, *by_name]
+        raise _unknown("grid", code, names, "grid_grams_per_kwh: {grams_per_kwh, source}")
+    return _intensity(file, file.grids[key])
+
+
+def grid_range() -> tuple[Quantity, Quantity]:
+    """The cleanest and the dirtiest grid of the catalogue, in g/kWh."""
+    file = grid_file()
+    ordered = sorted(file.grids.values(), key=lambda entry: entry.grams_per_kwh)
+    return _intensity(file, ordered[0]), _intensity(file, ordered[-1])
+
+
+def _intensity(file: GridFile, entry: GridEntry) -> Quantity:
+    return Quantity(
+        value=entry.grams_per_kwh,
+        unit="g/kWh",
+        provenance=Provenance[file.provenance.upper()],
+        source=f"{entry.name} {entry.year}: {file.source}",
+        low=entry.grams_per_kwh,
+        high=entry.grams_per_kwh,
+    )
+
+
+def _unknown(what: str, name: str, names: list[str], setting: str) -> UnknownHardwareError:
+    lowered = {known.lower(): known for known in names}
+    near = difflib.get_close_matches(name.lower(), list(lowered), n=3, cutoff=0.3)
+    hint = f"the nearest are {', '.join(lowered[known] for known in near)}; " if near else ""
+    return UnknownHardwareError(
+        f"the catalogue has no {what} {name!r}",
+        remedy=f"{hint}or give your own figure in farthing.yaml as {setting}",
+    )
+
+
+def _load(name: str) -> Any:  # noqa: ANN401 - whatever the YAML holds
+    return yaml.safe_load((_DATA / name).read_text(encoding="utf-8"))
+
+
+def _as_tuples(entries: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+    return tuple({**entry, "models": tuple(entry["models"])} for entry in entries)

@@ -1,0 +1,140 @@
+"""The bill as tables for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from farthing.artifacts.settings import BASES
+from farthing.ledger.bill import BASELINE, Bill
+from farthing.ledger.figures import Figures
+from farthing.ledger.lineage import FamilyCost
+from farthing.quantity import Provenance, Quantity
+
+_MARKS = {Provenance.MEASURED: "", Provenance.ESTIMATED: "~", Provenance.ASSUMED: "≈"}
+_SHORT = ("device-h", "FLOP", "kWh", "USD", "kg CO2e")
+
+
+def print_bill(bill: Bill, console: Console) -> None:
+    """Write the whole bill: runs, sums, members, basis, what is unknown and left out, the head."""
+    _print_runs(bill, console)
+    console.print(_sums_table(bill))
+    for family in bill.families:
+        console.print(_family_table(family))
+    _print_list(console, "Basis", (*bill.basis, f"baseline: {BASELINE}"))
+    _print_list(console, "Unknown", bill.unknown)
+    _print_list(console, "Not in this bill", bill.left_out)
+    console.print(
+        "Marks: none = measured or counted, ~ = estimated, ≈ = rests on an assumed figure "
+        "(a price, a PUE, a grid).",
+        highlight=False,
+    )
+    console.print(
+        f"Book {bill.project}: {bill.head.count} entries, head {bill.head.digest}. "
+        "Store both elsewhere: with them, a cut tail shows.",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _print_runs(bill: Bill, console: Console) -> None:
+    table = _table("Runs", "run", "what", "ended", "wall h", "tokens", *_SHORT)
+    for line in bill.lines:
+        attempt = f" (attempt {line.attempt})" if line.attempt > 1 else ""
+        table.add_row(
+            str(line.run),
+            escape(f"{line.purpose} {line.name}{attempt}"),
+            line.status,
+            _text(line.figures.wall_hours),
+            _count(line.figures.tokens),
+            *_cells(line.figures),
+        )
+    console.print(table)
+    for line in bill.lines:
+        if line.status != "completed" and line.reason:
+            reason = line.reason.splitlines()[0]
+            console.print(
+                f"  run {line.run} {line.status}: {reason}", highlight=False, markup=False
+            )
+
+
+def _sums_table(bill: Bill) -> Table:
+    columns = [*bill.purposes.values(), bill.total]
+    table = _table("Sums, with the range each figure may lie in", "", *bill.purposes, "total")
+    table.add_row("wall h", *(_ranged(each.wall_hours) for each in columns))
+    table.add_row("device-h", *(_ranged(each.device_hours) for each in columns))
+    table.add_row("CPU-h", *(_ranged(each.cpu_hours) for each in columns))
+    table.add_row("tokens", *(_count(each.tokens) for each in columns))
+    table.add_row("FLOP, model", *(_count(each.flops) for each in columns))
+    table.add_row("FLOP, optimizer", *(_count(each.optimizer_flops) for each in columns))
+    table.add_row("kWh", *(_ranged(each.kwh) for each in columns))
+    for basis in BASES:
+        table.add_row(f"USD {basis}", *(_ranged(each.usd[basis]) for each in columns))
+    table.add_row("kg CO2e", *(_carbon(each, _ranged(each.kg_co2e)) for each in columns))
+    return table
+
+
+def _family_table(family: FamilyCost) -> Table:
+    title = f"Members of {escape(family.name)}: what each one costs, three ways"
+    table = _table(title, "member", "share", "view", *_SHORT)
+    table.add_row("(parent)", "", "everything else", *_cells(family.parent))
+    for member in family.members:
+        table.add_section()
+        share = f"{member.share:.3f}"
+        table.add_row(
+            escape(member.shape), share, "marginal, parent excluded", *_cells(member.marginal)
+        )
+        table.add_row("", "", "amortised", *_cells(member.amortised))
+        table.add_row("", "", "fully loaded", *_cells(member.fully_loaded))
+    return table
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
+    for name in columns:
+        table.add_column(name, overflow="fold")
+    return table
+
+
+def _cells(figures: Figures) -> tuple[str, ...]:
+    """The figures under the headings `_SHORT`."""
+    usd = [f"{_text(figures.usd[basis])} {basis}" for basis in BASES if figures.usd[basis]]
+    return (
+        _text(figures.device_hours),
+        _count(figures.flops),
+        _text(figures.kwh),
+        "\n".join(usd) or "unknown",
+        _carbon(figures, _text(figures.kg_co2e)),
+    )
+
+
+def _carbon(figures: Figures, text: str) -> str:
+    if figures.kg_co2e_range is None:
+        return text
+    low, high = figures.kg_co2e_range
+    return f"{low:.2g} to {high:.2g}, by grid"
+
+
+def _ranged(value: Quantity | None) -> str:
+    if value is None or value.low == value.high:
+        return _text(value)
+    return f"{_text(value)} ({value.low:.2g} to {value.high:.2g})"
+
+
+def _text(value: Quantity | None) -> str:
+    return "unknown" if value is None else f"{_MARKS[value.provenance]}{value.value:.3g}"
+
+
+def _count(value: Quantity) -> str:
+    return f"{value.value:,.0f}" if value.value < 1e6 else f"{value.value:.3e}"
+
+
+def _print_list(console: Console, title: str, items: Sequence[str]) -> None:
+    if items:
+        console.print(title, style="bold")
+        for item in items:
+            console.print(f"  - {item}", highlight=False, markup=False)

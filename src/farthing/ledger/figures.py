@@ -1,0 +1,220 @@
+"""From amounts of work to hours, kWh, dollars and kilograms, each with its provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from farthing.artifacts.entries import MachineRecord
+from farthing.artifacts.settings import BASES, Basis, WorkspaceSettings
+from farthing.artifacts.work import Work
+from farthing.hardware.catalogue import grid, grid_range
+from farthing.quantity import Provenance, Quantity, assumed, measured, total
+
+_SECONDS_PER_HOUR = 3600.0
+_JOULES_PER_KWH = 3.6e6
+_KG_PER_GRAM = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rates:
+    """What turns device-hours and joules into dollars and grams; None where nobody set it."""
+
+    usd_per_device_hour: dict[Basis, Quantity | None]
+    grams_per_kwh: Quantity | None
+    grams_range: tuple[Quantity, Quantity]
+    pue: Quantity | None
+    watts_per_device: Quantity | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """The cost vector of some work; None is unknown and never zero.
+
+    `kg_co2e` is operational. Where no grid is set it is unknown, and `kg_co2e_range` says what it
+    would be on the cleanest and the dirtiest grid of the catalogue.
+    """
+
+    wall_hours: Quantity
+    device_hours: Quantity
+    cpu_hours: Quantity
+    tokens: Quantity
+    flops: Quantity
+    optimizer_flops: Quantity
+    kwh: Quantity | None
+    usd: dict[Basis, Quantity | None]
+    kg_co2e: Quantity | None
+    kg_co2e_range: tuple[float, float] | None
+
+    def scaled(self, share: float) -> Figures:
+        """A share of everything, from 0 to 1."""
+        return Figures(
+            wall_hours=self.wall_hours.scaled(share),
+            device_hours=self.device_hours.scaled(share),
+            cpu_hours=self.cpu_hours.scaled(share),
+            tokens=self.tokens.scaled(share),
+            flops=self.flops.scaled(share),
+            optimizer_flops=self.optimizer_flops.scaled(share),
+            kwh=_scaled(self.kwh, share),
+            usd={basis: _scaled(value, share) for basis, value in self.usd.items()},
+            kg_co2e=_scaled(self.kg_co2e, share),
+            kg_co2e_range=(
+                (self.kg_co2e_range[0] * share, self.kg_co2e_range[1] * share)
+                if self.kg_co2e_range
+                else None
+            ),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values; null is unknown."""
+        exact = {
+            name: getattr(self, name).to_json()
+            for name in (
+                "wall_hours",
+                "device_hours",
+                "cpu_hours",
+                "tokens",
+                "flops",
+                "optimizer_flops",
+            )
+        }
+        return {
+            **exact,
+            "kwh": _json(self.kwh),
+            "usd": {basis: _json(value) for basis, value in self.usd.items()},
+            "kg_co2e": _json(self.kg_co2e),
+            "kg_co2e_range": list(self.kg_co2e_range) if self.kg_co2e_range else None,
+        }
+
+
+def make_rates(settings: WorkspaceSettings) -> Rates:
+    """The user's rates.
+
+    Raises:
+        UnknownHardwareError: the grid is not in the catalogue.
+    """
+    prices: dict[Basis, Quantity | None] = dict.fromkeys(BASES)
+    for basis, price in settings.prices.items():
+        prices[basis] = assumed(price.usd_per_device_hour, "USD/h", price.source)
+    grams = grid(settings.grid) if settings.grid is not None else None
+    if (own := settings.grid_grams_per_kwh) is not None:
+        grams = assumed(own.grams_per_kwh, "g/kWh", own.source)
+    pue, hardware = settings.pue, settings.hardware
+    return Rates(
+        usd_per_device_hour=prices,
+        grams_per_kwh=grams,
+        grams_range=grid_range(),
+        pue=assumed(pue.value, "1", f"PUE: {pue.source}") if pue else None,
+        watts_per_device=(
+            assumed(hardware.watts_per_device, "W", f"farthing.yaml: {hardware.source}")
+            if hardware
+            else None
+        ),
+    )
+
+
+def make_figures(work: Work, machine: MachineRecord, rates: Rates) -> Figures:
+    """The cost vector of `work` done on `machine`."""
+    device_hours = measured(work.device_seconds / _SECONDS_PER_HOUR, "h", "clock x devices held")
+    energy = _energy(work, machine, rates)
+    kwh = energy.scaled(1 / _JOULES_PER_KWH, "kWh") if energy else None
+    if kwh is not None and rates.pue is not None:
+        kwh = kwh.times(rates.pue, "kWh")
+    low, high = rates.grams_range
+    return Figures(
+        wall_hours=measured(work.wall_seconds / _SECONDS_PER_HOUR, "h", "clock"),
+        device_hours=device_hours,
+        cpu_hours=measured(work.cpu_seconds / _SECONDS_PER_HOUR, "h", "kernel's accounting"),
+        tokens=measured(work.tokens, "tokens", "counted"),
+        flops=measured(work.flops, "FLOP", "counted by formula"),
+        optimizer_flops=measured(work.optimizer_flops, "FLOP", "counted by formula"),
+        kwh=kwh,
+        usd={
+            basis: device_hours.times(price, "USD") if price else None
+            for basis, price in rates.usd_per_device_hour.items()
+        },
+        kg_co2e=_carbon(kwh, rates.grams_per_kwh),
+        kg_co2e_range=(
+            (kwh.low * low.value * _KG_PER_GRAM, kwh.high * high.value * _KG_PER_GRAM)
+            if kwh is not None and rates.grams_per_kwh is None
+            else None
+        ),
+    )
+
+
+def add_figures(parts: Iterable[Figures]) -> Figures:
+    """The sum, in which one unknown part makes that figure unknown."""
+    every = list(parts)
+    ranges = [part.kg_co2e_range for part in every]
+    known = [pair for pair in ranges if pair is not None]
+    return Figures(
+        wall_hours=_sum((part.wall_hours for part in every), "h"),
+        device_hours=_sum((part.device_hours for part in every), "h"),
+        cpu_hours=_sum((part.cpu_hours for part in every), "h"),
+        tokens=_sum((part.tokens for part in every), "tokens"),
+        flops=_sum((part.flops for part in every), "FLOP"),
+        optimizer_flops=_sum((part.optimizer_flops for part in every), "FLOP"),
+        kwh=total((part.kwh for part in every), "kWh"),
+        usd={
+            # Nothing spent costs nothing, but a price nobody set stays unknown.
+            basis: total((part.usd[basis] for part in every), "USD")
+            for basis in BASES
+        },
+        kg_co2e=total((part.kg_co2e for part in every), "kg"),
+        kg_co2e_range=(
+            (sum(pair[0] for pair in known), sum(pair[1] for pair in known))
+            if known and len(known) == len(ranges)
+            else None
+        ),
+    )
+
+
+def _energy(work: Work, machine: MachineRecord, rates: Rates) -> Quantity | None:
+    """J, with the range that the method leaves."""
+    if work.joules == 0.0 and work.wall_seconds == 0.0:
+        return measured(0.0, "J", "nothing spent")
+    if work.energy_method == "rapl" and work.joules is not None:
+        return measured(work.joules, "J", "processor's energy counters (RAPL)")
+    if work.energy_method == "tdp_model" and work.joules is not None:
+        busy = min(work.cpu_seconds, work.device_seconds)
+        return Quantity(
+            value=work.joules,
+            unit="J",
+            provenance=Provenance.ESTIMATED,
+            source=f"TDP model: {machine.watts_source}",
+            low=min(work.joules, busy * (machine.watts_low or 0.0)),
+            high=max(work.joules, work.device_seconds * (machine.watts_high or 0.0)),
+        )
+    if rates.watts_per_device is not None:
+        watts = rates.watts_per_device
+        value = work.device_seconds * watts.value
+        return Quantity(
+            value=value,
+            unit="J",
+            provenance=Provenance.ESTIMATED,
+            source=f"TDP model: {watts.source}",
+            low=min(value, work.cpu_seconds * watts.low),
+            high=value,
+        )
+    return None
+
+
+def _carbon(kwh: Quantity | None, grams: Quantity | None) -> Quantity | None:
+    if kwh is None or grams is None:
+        return None
+    return kwh.times(grams, "g").scaled(_KG_PER_GRAM, "kg")
+
+
+def _sum(parts: Iterable[Quantity], unit: str) -> Quantity:
+    result = total(parts, unit)
+    assert result is not None  # every part is known
+    return result
+
+
+def _scaled(value: Quantity | None, share: float) -> Quantity | None:
+    return value.scaled(share) if value is not None else None
+
+
+def _json(value: Quantity | None) -> dict[str, float | str] | None:
+    return value.to_json() if value is not None else None

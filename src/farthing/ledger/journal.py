@@ -1,0 +1,272 @@
+"""A run in progress: its signed journal of heartbeats, and its end in the book.
+
+The journal `journals/NUMBER.jsonl` continues from the run.start entry of the book: the first
+line's `prev` is that entry's digest. While the run lives it holds a lock on its journal; a run
+without an end whose journal is free is therefore dead, and the next `Book.open` closes it with the
+work of its last heartbeat.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+from farthing.artifacts.chain import ChainFile, Head
+from farthing.artifacts.entries import (
+    ArtifactRef,
+    Event,
+    Heartbeat,
+    RunEnd,
+    RunStart,
+    Segment,
+    Status,
+    read_records,
+)
+from farthing.artifacts.work import Work
+from farthing.errors import BookError, FarthingError, InterruptedRunError
+from farthing.ledger.appender import Appender
+from farthing.ledger.locks import FileLock
+from farthing.ledger.meter import NO_WORK, Meter
+
+_REASON_LENGTH = 500
+
+
+@dataclass(frozen=True)
+class SegmentDigests:
+    """What a segment says about its steps beside the work.
+
+    Attributes:
+        loss_sum: sum of the steps' losses, nats per token.
+        loss_digest: digest of the list of losses.
+        batch_digest: accumulator over the batches' contents.
+        checkpoint_digest: the checkpoint at the last step, or None.
+    """
+
+    loss_sum: float
+    loss_digest: str
+    batch_digest: str
+    checkpoint_digest: str | None
+
+
+class RunRecorder:
+    """Writes a run's journal, and its end into the book. Made by `Book.start_run`.
+
+    As a context manager it never leaves a run open: an exception ends it as failed (aborted for
+    Ctrl-C and requested stops) with the error as the reason, and so does leaving without `end`.
+    """
+
+    def __init__(
+        self,
+        start: RunStart,
+        digest: str,
+        *,
+        journal: Appender,
+        meter: Meter,
+        lock: FileLock | None,
+        finish: Callable[[RunEnd], object],
+    ) -> None:
+        """Take over a run that the book has just recorded; see `Book.start_run`."""
+        self.start = start
+        self.digest = digest
+        self._journal = journal
+        self._meter = meter
+        self._lock = lock
+        self._finish = finish
+        self._counted = NO_WORK
+        self._ended = False
+        # From the first moment there is a heartbeat to bill: it holds the start-up.
+        self.beat("start", None)
+
+    @property
+    def number(self) -> int:
+        """The run's number in the book."""
+        return self.start.run
+
+    def work(self) -> Work:
+        """All that this attempt used so far; take differences for "of which" entries."""
+        return self._with_counts(self._meter.peek())
+
+    def beat(
+        self,
+        phase: str,
+        step: int | None,
+        *,
+        tokens: int = 0,
+        flops: float = 0.0,
+        optimizer_flops: float = 0.0,
+    ) -> Work:
+        """Record that the run is alive, and what it did since the previous beat.
+
+        Args:
+            phase: what it is doing, such as "train" or "evaluate".
+            step: the training step just done, or None.
+            tokens: tokens processed since the previous beat.
+            flops: model FLOPs since the previous beat.
+            optimizer_flops: optimizer FLOPs since the previous beat.
+
+        Returns:
+            All that this attempt used so far, as written.
+
+        Raises:
+            WorkspaceError: the disk is full; the journal stays whole.
+        """
+        self._count(tokens, flops, optimizer_flops)
+        work = self.work()
+        # Not flushed: a killed process loses nothing, a power cut at most the last seconds.
+        self._journal.append(
+            Heartbeat(run=self.number, phase=phase, step=step, work=work), flush=False
+        )
+        return work
+
+    def segment(
+        self, first_step: int, last_step: int, tokens: int, digests: SegmentDigests
+    ) -> Work:
+        """Record the steps `first_step` to `last_step`, both included, and flush the journal.
+
+        `tokens` are those of the segment; they were already counted by `beat`.
+        """
+        work = self.work()
+        self._journal.append(
+            Segment(
+                run=self.number,
+                first_step=first_step,
+                last_step=last_step,
+                tokens=tokens,
+                loss_sum=digests.loss_sum,
+                loss_digest=digests.loss_digest,
+                batch_digest=digests.batch_digest,
+                checkpoint_digest=digests.checkpoint_digest,
+                work=work,
+            ),
+            flush=True,
+        )
+        return work
+
+    def event(self, event: str, detail: str) -> None:
+        """Record something that is no work in the journal, flushed."""
+        self._journal.append(Event(run=self.number, event=event, detail=detail), flush=True)
+
+    def end(
+        self,
+        status: Status = "completed",
+        *,
+        artifact_kind: str | None = None,
+        artifact_digest: str | None = None,
+        reason: str | None = None,
+    ) -> Work:
+        """Close the run in the book with all its work; ending twice is a mistake.
+
+        Raises:
+            WorkspaceError, LockedError: the book cannot be written. The next `Book.open` then
+                closes the run as aborted, with the work of its last heartbeat.
+        """
+        if self._ended:
+            raise ValueError(f"run {self.number} has already ended")
+        self._ended = True
+        artifact = None
+        if artifact_kind is not None and artifact_digest is not None:
+            artifact = ArtifactRef(kind=artifact_kind, digest=artifact_digest)
+        try:
+            self._journal.flush()
+            work = self._with_counts(self._meter.lap())
+            head = self._journal.head
+            self._finish(
+                RunEnd(
+                    run=self.number,
+                    status=status,
+                    reason=reason,
+                    artifact=artifact,
+                    work=work,
+                    journal_count=head.count,
+                    journal_head=head.digest,
+                )
+            )
+        finally:
+            self._journal.close()
+            self._meter.release()
+            if self._lock is not None:
+                self._lock.release()
+        return work
+
+    def __enter__(self) -> RunRecorder:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> Literal[False]:
+        if self._ended:
+            return False
+        if error is None:
+            self.end("failed", reason="the run was left without an end")
+            return False
+        stopped = isinstance(error, (InterruptedRunError, KeyboardInterrupt, SystemExit))
+        try:
+            self.end("aborted" if stopped else "failed", reason=_reason(error))
+        except FarthingError as second:
+            # What stopped the run matters more than that its end could not be written.
+            error.add_note(f"the run's end could not be recorded: {second.what}")
+        return False
+
+    def _count(self, tokens: int, flops: float, optimizer_flops: float) -> None:
+        self._counted = self._counted.model_copy(
+            update={
+                "tokens": self._counted.tokens + tokens,
+                "flops": self._counted.flops + flops,
+                "optimizer_flops": self._counted.optimizer_flops + optimizer_flops,
+            }
+        )
+
+    def _with_counts(self, measured: Work) -> Work:
+        return measured.model_copy(
+            update={
+                "tokens": self._counted.tokens,
+                "flops": self._counted.flops,
+                "optimizer_flops": self._counted.optimizer_flops,
+            }
+        )
+
+
+@dataclass(frozen=True)
+class JournalEnd:
+    """How far a journal can be believed.
+
+    Attributes:
+        head: the last good entry, or the empty chain.
+        work: the work of the last heartbeat or segment, or None if there is none.
+        damage: what is wrong after the head, or None.
+    """
+
+    head: Head
+    work: Work | None
+    damage: str | None
+
+
+def read_journal_end(path: Path, first_prev: str, public_key: bytes) -> JournalEnd:
+    """Walk a journal to its last good entry; a torn or broken rest is described, not raised."""
+    head, work, damage, end = Head(count=0, digest=first_prev), None, None, 0
+    chain = ChainFile(path, first_prev=first_prev, public_key=public_key, torn_tail=True)
+    try:
+        for record in read_records(chain):
+            head, end = record.entry.head, record.entry.end
+            if isinstance(record.body, (Heartbeat, Segment)):
+                work = record.body.work
+        torn = os.stat(path).st_size - end
+        damage = f"its last {torn} bytes are half an entry" if torn else None
+    except FileNotFoundError:
+        damage = "it is missing"
+    except BookError as error:
+        damage = f"it is damaged: {error.what}"
+    return JournalEnd(head=head, work=work, damage=damage)
+
+
+def _reason(error: BaseException) -> str:
+    text = f"{type(error).__name__}: {error}"[:_REASON_LENGTH]
+    # Lone surrogates (odd file names in messages) have no UTF-8 form, which the book needs.
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,0 +1,170 @@
+"""What a member costs, three ways. This is the only place where a parent is shared out.
+
+For a plan with registered members, whose shares were signed before training:
+
+    own            the member's own evaluations and extraction
+    parent         everything else in the book, curation and failed, killed and repeated runs
+                   included, except runs of another plan that did yield a supernet
+    marginal       own                        "marginal, parent excluded"
+    amortised      own + share x parent       the shares add up to at most 1
+    fully loaded   own + parent               as if this member were the only one
+
+Work that serves several plans, such as one curation, or a plan that never yielded a supernet, is
+in the parent of each of them in full: giving up a plan cannot make its failures vanish.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from farthing.artifacts.entries import Evaluation, Extraction, Member, Plan, Record
+from farthing.artifacts.work import Work
+from farthing.errors import BookError
+from farthing.ledger.accounts import RunAccount
+from farthing.ledger.figures import Figures, Rates, add_figures, make_figures
+from farthing.ledger.meter import NO_WORK
+
+# Laps and differences of clocks round in the last digits.
+_ROUNDING_SECONDS = 1e-3
+
+
+@dataclass(frozen=True)
+class MemberCost:
+    """One registered member on the three views."""
+
+    shape: str
+    share: float
+    marginal: Figures
+    amortised: Figures
+    fully_loaded: Figures
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "shape": self.shape,
+            "share": self.share,
+            "marginal": self.marginal.to_json(),
+            "amortised": self.amortised.to_json(),
+            "fully_loaded": self.fully_loaded.to_json(),
+        }
+
+
+@dataclass(frozen=True)
+class FamilyCost:
+    """A plan, its parent's cost and its members'."""
+
+    plan: str
+    name: str
+    supernets: tuple[str, ...]
+    parent: Figures
+    members: tuple[MemberCost, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "plan": self.plan,
+            "name": self.name,
+            "supernets": list(self.supernets),
+            "parent": self.parent.to_json(),
+            "members": [member.to_json() for member in self.members],
+        }
+
+
+def family_costs(
+    records: Sequence[Record], runs: Sequence[RunAccount], rates: Rates
+) -> tuple[FamilyCost, ...]:
+    """The three views for every plan that yielded a supernet.
+
+    Raises:
+        BookError: entries "of which" claim more than the run that they are part of.
+    """
+    supernets: dict[str, list[str]] = {}
+    for run in runs:
+        made = run.artifact_digest
+        if run.start.purpose == "training" and run.status == "completed" and made is not None:
+            supernets.setdefault(run.start.plan or "", []).append(made)
+    return tuple(
+        _family(record.entry.digest, record.body, runs, supernets, rates)
+        for record in records
+        if isinstance(record.body, Plan) and record.entry.digest in supernets
+    )
+
+
+def _family(
+    digest: str,
+    plan: Plan,
+    runs: Sequence[RunAccount],
+    supernets: dict[str, list[str]],
+    rates: Rates,
+) -> FamilyCost:
+    made = tuple(dict.fromkeys(supernets[digest]))
+    shapes = {member.shape for member in plan.members}
+    own: dict[str, list[Figures]] = {shape: [] for shape in shapes}
+    parent: list[Figures] = []
+    for run in runs:
+        rest = run.work
+        for entry in run.members:
+            if entry.supernet in made and entry.shape in shapes:
+                own[entry.shape].append(make_figures(entry.work, run.start.machine, rates))
+                rest = rest - entry.work
+        elsewhere = run.start.plan not in (None, digest) and run.start.plan in supernets
+        if not elsewhere:
+            parent.append(make_figures(_not_negative(rest, run), run.start.machine, rates))
+    whole = add_figures(parent)
+    return FamilyCost(
+        plan=digest,
+        name=plan.name,
+        supernets=made,
+        parent=whole,
+        members=tuple(
+            _member(member, own[member.shape], whole, runs, rates) for member in plan.members
+        ),
+    )
+
+
+def _member(
+    member: Member,
+    own: list[Figures],
+    parent: Figures,
+    runs: Sequence[RunAccount],
+    rates: Rates,
+) -> MemberCost:
+    # Nothing of its own yet: zero work, priced by the same rates, so that unknown stays unknown.
+    marginal = add_figures(own or [make_figures(NO_WORK, runs[0].start.machine, rates)])
+    return MemberCost(
+        shape=member.shape,
+        share=member.share,
+        marginal=marginal,
+        amortised=add_figures([marginal, parent.scaled(member.share)]),
+        fully_loaded=add_figures([marginal, parent]),
+    )
+
+
+def _not_negative(rest: Work, run: RunAccount) -> Work:
+    """The run's work without its members' parts, clear of rounding below zero.
+
+    Raises:
+        BookError: the parts are larger than the run.
+    """
+    entries: tuple[Evaluation | Extraction, ...] = run.members
+    if min(rest.wall_seconds, rest.cpu_seconds) < -_ROUNDING_SECONDS or rest.tokens < 0:
+        raise BookError(
+            f"run {run.start.run}: its {len(entries)} evaluation and extraction entries claim "
+            f"more than the run itself used ({-rest.wall_seconds:.3f} s too much)",
+            remedy="the book was written by a faulty program; the totals hold, the shares do not",
+        )
+    return rest.model_copy(
+        update={
+            name: max(0.0, getattr(rest, name))
+            for name in (
+                "wall_seconds",
+                "device_seconds",
+                "cpu_seconds",
+                "flops",
+                "optimizer_flops",
+            )
+        }
+        | {"joules": None if rest.joules is None else max(0.0, rest.joules)}
+    )

@@ -1,0 +1,41 @@
+"""Which device and precision a run uses: through `torch.accelerator`, no vendor named."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+
+from farthing.errors import ConfigError
+
+
+def choose_device(wanted: str) -> torch.device:
+    """The device called `wanted`; `auto` is the accelerator that torch finds, else the CPU.
+
+    Raises:
+        ConfigError: torch knows no such device here.
+    """
+    found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    if wanted == "auto":
+        return found or torch.device("cpu")
+    usable = ["cpu", *([found.type] if found else [])]
+    try:
+        device = torch.device(wanted)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in usable:
+        raise ConfigError(
+            f"device {wanted!r} is not on this machine",
+            remedy=f"choose among: auto, {', '.join(usable)}",
+        )
+    return device
+
+
+def choose_precision(
+    wanted: Literal["auto", "fp32", "bf16"], device: torch.device
+) -> torch.dtype | None:
+    """The dtype to autocast matrix products to, or None for fp32 throughout."""
+    # On most CPUs bf16 products are slower than fp32 (no matrix unit): opt in by name.
+    if wanted == "bf16" or (wanted == "auto" and device.type != "cpu"):
+        return torch.bfloat16
+    return None

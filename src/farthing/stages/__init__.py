@@ -1,0 +1,1 @@
+"""The stages: each a function of its config and its input artifacts to one artifact."""

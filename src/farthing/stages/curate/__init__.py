@@ -1,0 +1,1 @@
+"""Raw documents -> Corpus: split by work, near-duplicates removed, tokenised, with provenance."""

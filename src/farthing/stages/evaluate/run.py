@@ -1,0 +1,161 @@
+"""Score members of one supernet on held-out text."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from farthing.artifacts.manifest import Manifest, write_manifest
+from farthing.artifacts.scores import KIND, SCORES_NAME, MemberScore, ScoreMatrix
+from farthing.artifacts.storage import staged_directory
+from farthing.cost.flops import flops_per_token, forward_flops
+from farthing.cost.parameters import count_parameters
+from farthing.errors import ConfigError, CorpusError
+from farthing.model.shape import Shape
+from farthing.model.supernet import Supernet
+from farthing.stages.evaluate.bits_per_byte import bits_per_byte
+from farthing.stages.evaluate.config import EvaluateConfig
+from farthing.stages.evaluate.pareto import pareto_front
+from farthing.text.batches import count_attended_pairs
+from farthing.text.corpus import Corpus
+
+ScoredHook = Callable[[Shape, dict[str, float], int, int], None]
+
+
+def evaluate(
+    config: EvaluateConfig,
+    supernet: Supernet,
+    corpus: Corpus,
+    *,
+    directory: Path,
+    input_key: str,
+    on_scored: ScoredHook,
+) -> tuple[ScoreMatrix, Manifest]:
+    """Score every member and write the matrix into `directory`.
+
+    Args:
+        config: members and split.
+        supernet: the opened model.
+        corpus: whose held-out text is read.
+        directory: of the new artifact.
+        input_key: of the new artifact.
+        on_scored: called after each member with its shape, its scores, and the tokens and
+            forward FLOPs of scoring it.
+
+    Raises:
+        ShapeError: a member that the supernet does not hold, before anything is scored.
+        ConfigError: two members that are the same shape.
+        CorpusError: the corpus was tokenised otherwise, or a domain has no held-out text.
+    """
+    model = supernet.model
+    shapes = _distinct_shapes(config.members, supernet)
+    _check_text(config, supernet, corpus)
+    tokens, pairs = _amount_of_text(config, supernet, corpus)
+    members = []
+    for shape in shapes:
+        began = time.perf_counter()
+        scores = {
+            domain: bits_per_byte(
+                model,
+                shape,
+                corpus.shard(config.split, domain),
+                text_bytes=corpus.bytes(config.split, domain),
+                batch_sequences=config.batch_sequences,
+            )
+            for domain in corpus.domains
+        }
+        flops = forward_flops(
+            model.config, model.vocab_size, shape, tokens=tokens, attended_pairs=pairs
+        )
+        on_scored(shape, scores, tokens, flops)
+        members.append(_describe(supernet, shape, scores, time.perf_counter() - began))
+    matrix = ScoreMatrix(
+        supernet=supernet.digest,
+        corpus=corpus.digest,
+        split=config.split,
+        held_out_bytes={d: corpus.bytes(config.split, d) for d in corpus.domains},
+        members=_mark_fronts(members),
+    )
+    with staged_directory(directory) as staged:
+        text = matrix.model_dump_json(indent=1) + "\n"
+        (staged / SCORES_NAME).write_text(text, encoding="utf-8")
+        manifest = write_manifest(
+            staged,
+            kind=KIND,
+            input_key=input_key,
+            detail={"supernet": supernet.digest, "corpus": corpus.digest, "split": config.split},
+        )
+    return matrix, manifest
+
+
+def _distinct_shapes(members: tuple[str, ...], supernet: Supernet) -> list[Shape]:
+    shapes: dict[str, str] = {}
+    for text in members:
+        canonical = str(Shape.parse(text, supernet.model.config))
+        if canonical in shapes:
+            raise ConfigError(
+                f"members {shapes[canonical]!r} and {text!r} are the same shape",
+                remedy="remove one of them",
+            )
+        shapes[canonical] = text
+    return [Shape.parse(canonical, supernet.model.config) for canonical in shapes]
+
+
+def _check_text(config: EvaluateConfig, supernet: Supernet, corpus: Corpus) -> None:
+    trained_on = supernet.origin.get("tokenizer")
+    if trained_on != corpus.tokenizer.fingerprint:
+        raise CorpusError(
+            f"corpus {corpus.directory} and model {supernet.directory} use different tokenizers",
+            remedy="evaluate on the corpus that the model was trained on",
+        )
+    for domain in corpus.domains:
+        if not corpus.bytes(config.split, domain):
+            raise CorpusError(
+                f"corpus {corpus.directory} has no {config.split} text in domain {domain!r}",
+                remedy="raise corpus.held_out_share, or add documents to that domain",
+            )
+
+
+def _amount_of_text(config: EvaluateConfig, supernet: Supernet, corpus: Corpus) -> tuple[int, int]:
+    """Tokens and attended pairs of one pass over the held-out text, windows as scored."""
+    context = supernet.model.config.context
+    tokens = pairs = 0
+    for domain in corpus.domains:
+        stream = corpus.shard(config.split, domain).tokens[:-1]
+        tokens += len(stream)
+        for start in range(0, len(stream), context):
+            window = stream[start : start + context][None].astype("int64")
+            pairs += count_attended_pairs(window, supernet.model.end_of_text)
+    return tokens, pairs
+
+
+def _describe(
+    supernet: Supernet, shape: Shape, scores: dict[str, float], seconds: float
+) -> MemberScore:
+    model = supernet.model
+    count = count_parameters(model.config, model.vocab_size, shape)
+    return MemberScore(
+        shape=str(shape),
+        label=shape.label,
+        total=count.total,
+        active=count.active,
+        non_embedding=count.non_embedding,
+        active_non_embedding=count.active_non_embedding,
+        flops_per_token=flops_per_token(model.config, model.vocab_size, shape),
+        bpb=scores,
+        mean_bpb=sum(scores.values()) / len(scores),
+        seconds=seconds,
+        best_for_flops=False,
+        best_for_size=False,
+    )
+
+
+def _mark_fronts(members: list[MemberScore]) -> tuple[MemberScore, ...]:
+    by_flops = pareto_front([(m.flops_per_token, m.mean_bpb) for m in members])
+    by_size = pareto_front([(float(m.total), m.mean_bpb) for m in members])
+    marked = [
+        member.model_copy(update={"best_for_flops": flops, "best_for_size": size})
+        for member, flops, size in zip(members, by_flops, by_size, strict=True)
+    ]
+    return tuple(sorted(marked, key=lambda m: (-m.total, -m.flops_per_token)))

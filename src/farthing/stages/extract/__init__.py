@@ -1,0 +1,1 @@
+"""Supernet and shape to sub-model: a member that stands alone."""

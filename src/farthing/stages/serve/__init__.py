@@ -1,0 +1,1 @@
+"""Models at work: what a member writes when asked."""

@@ -1,0 +1,127 @@
+"""Training checkpoints: whole or absent, hashed, and enough to go on bit for bit.
+
+    checkpoints/step-00000200/
+    ├── manifest.json          digests of the two files below
+    ├── state.safetensors      weights, optimizer state, router state, random generator
+    └── progress.json          step, tokens, recent losses
+
+Plain tensors and JSON instead of torch.distributed.checkpoint, whose metadata is a pickle:
+docs/decisions/0002-training-state-in-safetensors.md.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from farthing.artifacts.manifest import Manifest, read_manifest, verify_files, write_manifest
+from farthing.artifacts.storage import remove_partials, staged_directory
+from farthing.errors import ArtifactError, CheckpointError
+from farthing.model.transformer import Transformer
+from farthing.stages.train.optimizer import ModelOptimizer
+
+KIND = "checkpoint"
+_STATE_NAME = "state.safetensors"
+_PROGRESS_NAME = "progress.json"
+_MODEL, _OPTIMIZER, _RANDOM = "model.", "optimizer.", "random.torch_cpu"
+
+
+class TrainingProgress(BaseModel):
+    """How far a run is: everything besides tensors that the next step depends on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    step: int
+    tokens: int
+    recent_losses: tuple[float, ...]
+
+
+def save_checkpoint(
+    directory: Path,
+    model: Transformer,
+    optimizer: ModelOptimizer,
+    progress: TrainingProgress,
+    *,
+    input_key: str,
+    keep: int,
+) -> Manifest:
+    """Write `directory/step-N` and drop all but the `keep` newest.
+
+    Raises:
+        WorkspaceError: the disk is full or not writable; older checkpoints stay.
+    """
+    tensors = {f"{_MODEL}{name}": tensor for name, tensor in model.state_dict().items()}
+    tensors |= {f"{_OPTIMIZER}{name}": t for name, t in optimizer.state_tensors().items()}
+    tensors[_RANDOM] = torch.get_rng_state()
+    # Clones: tied weights share memory, which the format refuses.
+    tensors = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
+    with staged_directory(directory / f"step-{progress.step:08d}") as staged:
+        save_file(tensors, staged / _STATE_NAME)
+        (staged / _PROGRESS_NAME).write_text(progress.model_dump_json() + "\n", encoding="utf-8")
+        manifest = write_manifest(
+            staged, kind=KIND, input_key=input_key, detail={"step": progress.step}
+        )
+    for old in _checkpoints(directory)[:-keep]:
+        shutil.rmtree(old)
+    return manifest
+
+
+def newest_checkpoint(directory: Path) -> Path | None:
+    """The newest whole checkpoint under `directory`; half-written ones are swept away."""
+    for partial in directory.glob(".step-*"):
+        remove_partials(directory / partial.name.removeprefix(".").split(".")[0])
+    found = _checkpoints(directory)
+    return found[-1] if found else None
+
+
+def load_checkpoint(
+    path: Path, model: Transformer, optimizer: ModelOptimizer, *, input_key: str
+) -> TrainingProgress:
+    """Restore everything that `save_checkpoint` saved.
+
+    Raises:
+        CheckpointError: a file is missing, changed or damaged, or belongs to another run.
+    """
+    try:
+        manifest = read_manifest(path, kind=KIND)
+        verify_files(path, manifest)
+        progress = TrainingProgress.model_validate_json((path / _PROGRESS_NAME).read_bytes())
+        tensors = load_file(path / _STATE_NAME)
+    except (ArtifactError, ValidationError, SafetensorError, json.JSONDecodeError) as error:
+        what = error.what if isinstance(error, ArtifactError) else str(error).splitlines()[0]
+        raise CheckpointError(f"checkpoint {path} is damaged: {what}", remedy=_way_out(path)) from (
+            error
+        )
+    if manifest.input_key != input_key:
+        raise CheckpointError(
+            f"checkpoint {path} belongs to a run with other settings, text or code",
+            remedy="start the run in a folder of its own",
+        )
+    model.load_state_dict(_under(_MODEL, tensors), strict=True)
+    optimizer.load_state_tensors(_under(_OPTIMIZER, tensors))
+    torch.set_rng_state(tensors[_RANDOM])
+    return progress
+
+
+def _under(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }
+
+
+def _checkpoints(directory: Path) -> list[Path]:
+    return sorted(directory.glob("step-????????"))
+
+
+def _way_out(path: Path) -> str:
+    older = [other.name for other in _checkpoints(path.parent) if other.name < path.name]
+    goes_on = f"from {older[-1]}" if older else "from the start: there is no older one"
+    return f"restore it from a copy, or delete {path}: the same command then goes on {goes_on}"

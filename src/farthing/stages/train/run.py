@@ -1,0 +1,240 @@
+"""The training stage: corpus in, supernet out, resumable at every step boundary.
+
+run directory
+├── checkpoints/step-N/    the newest few, see checkpoint.py
+├── metrics.jsonl          one line per step
+└── supernet/              the finished artifact
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from farthing.artifacts.canonical import digest_json, sha256_hex
+from farthing.artifacts.manifest import Manifest, write_manifest
+from farthing.artifacts.storage import make_directory, staged_directory
+from farthing.errors import DivergedError, InterruptedRunError
+from farthing.ledger.journal import RunRecorder, SegmentDigests
+from farthing.model.config import ModelConfig
+from farthing.model.device import choose_device
+from farthing.model.initialize import initialize
+from farthing.model.supernet import save_weights
+from farthing.model.transformer import Transformer
+from farthing.stages.train.checkpoint import (
+    TrainingProgress,
+    load_checkpoint,
+    newest_checkpoint,
+    save_checkpoint,
+)
+from farthing.stages.train.config import TrainConfig
+from farthing.stages.train.guard import LossGuard
+from farthing.stages.train.interrupt import StopRequest, stop_request
+from farthing.stages.train.metrics import MetricsFile
+from farthing.stages.train.optimizer import ModelOptimizer
+from farthing.stages.train.progress import Watch
+from farthing.stages.train.step import StepResult, TrainingStep
+from farthing.text.batches import Batches
+from farthing.text.corpus import Corpus
+
+KIND = "supernet"
+SUPERNET_ROOM = "supernet"
+_CHECKPOINT_ROOM = "checkpoints"
+_NAMED_SEQUENCES = 3
+
+MakeWatch = Callable[[int], AbstractContextManager[Watch]]
+
+
+def resumable_step(directory: Path) -> int | None:
+    """The step that a run in `directory` would go on from, or None for a fresh start."""
+    newest = newest_checkpoint(directory / _CHECKPOINT_ROOM)
+    return int(newest.name.removeprefix("step-")) if newest else None
+
+
+def train(
+    config: TrainConfig,
+    sizes: ModelConfig,
+    corpus: Corpus,
+    *,
+    directory: Path,
+    input_key: str,
+    recorder: RunRecorder,
+    make_watch: MakeWatch,
+) -> Manifest:
+    """Train, from the newest checkpoint if there is one, and write `directory/supernet`.
+
+    Args:
+        config: the run.
+        sizes: the supernet.
+        corpus: what to read.
+        directory: of this run; the caller holds its lock.
+        input_key: of this run; a checkpoint of another is refused.
+        recorder: the run's place in the book.
+        make_watch: given the first step, something that is shown every step.
+
+    Raises:
+        DivergedError: the loss is no number or jumped; the weights are those before that step.
+        InterruptedRunError: a signal asked for a stop; a checkpoint was saved.
+        CheckpointError: the newest checkpoint is damaged.
+        CorpusError, ConfigError: text, mixture or sizes that do not fit together.
+        WorkspaceError: the disk is full or not writable.
+    """
+    run = _prepare(config, sizes, corpus, make_directory(directory), input_key, recorder)
+    with ExitStack() as stack:
+        metrics = stack.enter_context(MetricsFile(directory, recorder.number))
+        watch = stack.enter_context(make_watch(run.progress.step))
+        stop = stack.enter_context(stop_request())
+        while run.progress.step < config.steps:
+            result = run.step.run(run.progress.step, run.guard)
+            if result.complaint is not None:
+                raise _diverged(run, result)
+            work = recorder.beat(
+                "train",
+                result.step,
+                tokens=result.tokens,
+                flops=float(result.flops),
+                optimizer_flops=float(result.optimizer_flops),
+            )
+            metrics.write(result, work)
+            watch(result, work)
+            run.note(result)
+            if run.is_checkpoint_due(stop):
+                run.save()
+            if stop.signal_name and run.progress.step < config.steps:
+                raise InterruptedRunError(
+                    f"stopped by {stop.signal_name} after step {run.progress.step}",
+                    remedy="run the same command again: it goes on from the checkpoint just saved",
+                )
+    return _finish(run, corpus)
+
+
+@dataclass
+class _Run:
+    """One attempt: what its steps share."""
+
+    config: TrainConfig
+    model: Transformer
+    optimizer: ModelOptimizer
+    step: TrainingStep
+    guard: LossGuard
+    batches: Batches
+    progress: TrainingProgress
+    directory: Path
+    input_key: str
+    recorder: RunRecorder
+    segment: list[StepResult]
+
+    def note(self, result: StepResult) -> None:
+        """A step is done."""
+        self.segment.append(result)
+        self.progress = TrainingProgress(
+            step=result.step + 1,
+            tokens=self.progress.tokens + result.tokens,
+            recent_losses=tuple(self.guard.recent),
+        )
+
+    def is_checkpoint_due(self, stop: StopRequest) -> bool:
+        """At every `checkpoint_every` steps, at the end, and before a requested stop."""
+        step = self.progress.step
+        at_end = step == self.config.steps
+        return at_end or bool(stop.signal_name) or step % self.config.checkpoint_every == 0
+
+    def save(self) -> None:
+        """Save a checkpoint and record the segment that it closes."""
+        manifest = save_checkpoint(
+            self.directory / _CHECKPOINT_ROOM,
+            self.model,
+            self.optimizer,
+            self.progress,
+            input_key=self.input_key,
+            keep=self.config.keep_checkpoints,
+        )
+        losses = [result.loss for result in self.segment]
+        self.recorder.segment(
+            self.segment[0].step,
+            self.segment[-1].step,
+            sum(result.tokens for result in self.segment),
+            SegmentDigests(
+                loss_sum=sum(losses),
+                loss_digest=digest_json(losses),
+                batch_digest=sha256_hex("".join(r.batch_digest for r in self.segment).encode()),
+                checkpoint_digest=manifest.content_digest,
+            ),
+        )
+        self.segment.clear()
+
+
+def _prepare(
+    config: TrainConfig,
+    sizes: ModelConfig,
+    corpus: Corpus,
+    directory: Path,
+    input_key: str,
+    recorder: RunRecorder,
+) -> _Run:
+    device = choose_device(config.device)
+    batches = Batches(corpus, context=sizes.context, weights=config.mixture, seed=config.seed)
+    model = Transformer(sizes, corpus.vocab_size, corpus.tokenizer.end_of_text)
+    initialize(model, config.seed)
+    model.to(device).train()
+    torch.manual_seed(config.seed)
+    optimizer = ModelOptimizer(model, config.optimizer)
+    progress = TrainingProgress(step=0, tokens=0, recent_losses=())
+    newest = newest_checkpoint(directory / _CHECKPOINT_ROOM)
+    if newest is not None:
+        progress = load_checkpoint(newest, model, optimizer, input_key=input_key)
+        recorder.event("resume", f"from {newest.name}, {progress.tokens} tokens")
+    step = TrainingStep(config, model, optimizer, batches, device)
+    if config.compile:
+        for layer in model.layers:
+            layer.compile()
+    return _Run(
+        config=config,
+        model=model,
+        optimizer=optimizer,
+        step=step,
+        guard=LossGuard(config.max_loss_jump_nats, progress.recent_losses),
+        batches=batches,
+        progress=progress,
+        directory=directory,
+        input_key=input_key,
+        recorder=recorder,
+        segment=[],
+    )
+
+
+def _finish(run: _Run, corpus: Corpus) -> Manifest:
+    """Rank the experts and write the finished supernet."""
+    elastic = run.config.elastic
+    if elastic is None or elastic.expert_subset == "random":
+        # Nested prefixes were trained as prefixes; otherwise the busiest experts come first.
+        for place, block in enumerate(run.model.sparse_blocks()):
+            order = block.router.mass.argsort(descending=True, stable=True)
+            run.model.expert_ranking[place] = order
+    origin = {
+        "corpus": corpus.digest,
+        "tokenizer": corpus.tokenizer.fingerprint,
+        "input_key": run.input_key,
+        "steps": run.progress.step,
+        "tokens": run.progress.tokens,
+    }
+    with staged_directory(run.directory / SUPERNET_ROOM) as staged:
+        save_weights(run.model, staged, origin)
+        corpus.tokenizer.save(staged)
+        return write_manifest(staged, kind=KIND, input_key=run.input_key, detail=origin)
+
+
+def _diverged(run: _Run, result: StepResult) -> DivergedError:
+    first, count = run.step.sequences(result.step)
+    newest = newest_checkpoint(run.directory / _CHECKPOINT_ROOM)
+    good = f"the last good checkpoint is {newest}" if newest else "there is no checkpoint yet"
+    texts = "; ".join(run.batches.describe(first, count)[:_NAMED_SEQUENCES])
+    return DivergedError(
+        f"step {result.step}: {result.complaint} (shape {result.shape.label}, sequences "
+        f"{first}-{first + count - 1}, batch {result.batch_digest[:16]}; first of them: {texts})",
+        remedy=f"{good}; lower train.optimizer rates or train.clip_norm, or look at that text",
+    )

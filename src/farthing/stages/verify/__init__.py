@@ -1,0 +1,1 @@
+"""Checking a workspace without sharing any code with what wrote it."""

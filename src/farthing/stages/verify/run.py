@@ -1,0 +1,263 @@
+"""Workspace -> Verdict: does the book hold together, and do the files say what it says?
+
+Reads only; imports neither `ledger` nor `cost`, so it cannot repeat their mistakes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from farthing.artifacts.chain import ChainFile, Head
+from farthing.artifacts.entries import (
+    Body,
+    Extraction,
+    Genesis,
+    Plan,
+    Record,
+    RunEnd,
+    RunStart,
+    known_head,
+    read_records,
+)
+from farthing.artifacts.manifest import MANIFEST_NAME, Manifest, read_manifest, verify_files
+from farthing.artifacts.workspace import Workspace
+from farthing.errors import ArtifactError, BookError, UsageError
+
+_UNNAMED_KINDS = {"checkpoint"}
+_ROOMS = ("corpora", "runs", "scores", "models")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The outcome of one check.
+
+    Attributes:
+        check: what was checked.
+        ok: whether it held.
+        where: the file and, in a chain, the line.
+        detail: what was found.
+    """
+
+    check: str
+    ok: bool
+    where: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Everything that was checked in a workspace."""
+
+    findings: tuple[Finding, ...]
+    head: Head | None
+
+    @property
+    def ok(self) -> bool:
+        """Whether every check held."""
+        return all(finding.ok for finding in self.findings)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "ok": self.ok,
+            "findings": [vars(finding) for finding in self.findings],
+            "book": {"count": self.head.count, "head": self.head.digest} if self.head else None,
+        }
+
+
+def verify_workspace(
+    workspace: Workspace, *, head: str | None = None, count: int | None = None
+) -> Verdict:
+    """Check the book, every journal, and every artifact that the book names.
+
+    Args:
+        workspace: the folder to check; nothing in it is changed.
+        head: digest of the last known entry, as a bill prints it; by default the one that this
+            machine recorded.
+        count: how many entries the book had then; goes with `head`.
+
+    Raises:
+        UsageError: one of `head` and `count` without the other.
+    """
+    if (head is None) != (count is None):
+        raise UsageError(
+            "a known head needs both its digest and its count",
+            remedy="give --head and --count together, as the bill printed them",
+        )
+    given = Head(count=count, digest=head) if head is not None and count is not None else None
+    records, findings = _check_book(workspace.book_file, given)
+    if records:
+        findings += _check_runs(records, str(workspace.book_file))
+        findings += _check_journals(workspace, records)
+        findings += _check_artifacts(workspace, records)
+    return Verdict(tuple(findings), records[-1].entry.head if records else None)
+
+
+def _check_book(path: Path, given: Head | None) -> tuple[list[Record], list[Finding]]:
+    """The entries that hold, and what was found."""
+    if not path.is_file():
+        return [], [Finding("book", False, str(path), "there is no book")]
+    records: list[Record] = []
+    try:
+        known = given or known_head(path)
+        for record in read_records(ChainFile(path), known=known):
+            records.append(record)
+    except BookError as error:
+        return records, [Finding("book", False, str(path), error.what)]
+    if not records:
+        return [], [Finding("book", False, f"{path}, line 1", "the book is empty")]
+    if known is None:
+        reached = (
+            "no head is known on this machine: a cut tail would not show (give --head, --count)"
+        )
+    else:
+        reached = f"reaches the known head (entry {known.count - 1})"
+    detail = f"{len(records)} entries: canonical, numbered, linked and signed; {reached}"
+    return records, [Finding("book", True, str(path), detail)]
+
+
+def _check_runs(records: list[Record], where: str) -> list[Finding]:
+    """Run numbers without a gap, every end after its start, every "of which" in a known run."""
+    findings, started, ended, plans = [], set[int](), set[int](), set[str]()
+    for record in records:
+        body = record.body
+        problem = _run_problem(body, started, ended, plans)
+        if problem is not None:
+            line = f"{where}, line {record.entry.number + 1}"
+            findings.append(Finding("run numbers", False, line, problem))
+        if isinstance(body, Plan):
+            plans.add(record.entry.digest)
+        elif isinstance(body, RunStart):
+            started.add(body.run)
+        elif isinstance(body, RunEnd):
+            ended.add(body.run)
+    if not findings:
+        detail = f"{len(started)} runs, numbered without a gap; {len(started - ended)} still open"
+        findings.append(Finding("run numbers", True, where, detail))
+    return findings
+
+
+def _run_problem(body: Body, started: set[int], ended: set[int], plans: set[str]) -> str | None:
+    """What is wrong with an entry after the ones before it."""
+    if isinstance(body, RunStart):
+        if body.run != len(started):
+            return f"run {body.run} starts where run {len(started)} was expected"
+        if body.plan is not None and body.plan not in plans:
+            return f"run {body.run} names a plan that was not signed before it"
+        return None
+    run = getattr(body, "run", None)
+    if run is not None and run not in started:
+        return f"run {run} has not started"
+    if isinstance(body, RunEnd) and run in ended:
+        return f"run {run} ends twice"
+    return None
+
+
+def _check_journals(workspace: Workspace, records: list[Record]) -> list[Finding]:
+    genesis = records[0].body
+    if not isinstance(genesis, Genesis):
+        detail = f"the first entry is {records[0].entry.kind}, not genesis"
+        return [Finding("book", False, f"{workspace.book_file}, line 1", detail)]
+    public_key = bytes.fromhex(genesis.public_key)
+    ends = {record.body.run: record.body for record in records if isinstance(record.body, RunEnd)}
+    findings, named = [], set[Path]()
+    for record in records:
+        start = record.body
+        if isinstance(start, RunStart):
+            path = workspace.root / start.journal
+            named.add(path)
+            end = ends.get(start.run)
+            chain = ChainFile(path, record.entry.digest, public_key, torn_tail=end is None)
+            findings.append(_check_journal(chain, start, end))
+    for path in sorted(workspace.journals.glob("*.jsonl")):
+        if path not in named:
+            findings.append(Finding("journal", False, str(path), "the book names no such run"))
+    return findings
+
+
+def _check_journal(chain: ChainFile, start: RunStart, end: RunEnd | None) -> Finding:
+    """Chain, signatures, first link and the head that the run's end recorded."""
+    where = str(chain.path)
+    if not chain.path.is_file():
+        # A run that was killed with its journal was closed without one, and the end says so.
+        ok = end is not None and end.journal_count == 0
+        return Finding("journal", ok, where, f"the journal of run {start.run} is missing")
+    known = Head(end.journal_count, end.journal_head) if end is not None else None
+    count = 0
+    try:
+        for record in read_records(chain, known=known if known and known.count else None):
+            run = getattr(record.body, "run", None)
+            count = record.entry.number + 1
+            if run != start.run:
+                line = f"{where}, line {count}"
+                return Finding("journal", False, line, f"entry of run {run} in that of {start.run}")
+    except BookError as error:
+        if end is not None and end.status == "aborted" and count == end.journal_count:
+            detail = f"run {start.run} was killed; whole up to its recorded end, then: {error.what}"
+            return Finding("journal", True, where, detail)
+        return Finding("journal", False, where, error.what)
+    if end is not None and count != end.journal_count:
+        detail = f"{count} entries, but the end of run {start.run} records {end.journal_count}"
+        return Finding("journal", False, where, detail)
+    state = "agrees with the book" if end is not None else "still open"
+    return Finding("journal", True, where, f"run {start.run}: {count} entries, {state}")
+
+
+def _check_artifacts(workspace: Workspace, records: list[Record]) -> list[Finding]:
+    """Every finished folder in the workspace: do its files match, and does the book name it?"""
+    named = set(_named_digests(record.body for record in records))
+    return [
+        Finding("artifact", False, str(directory), manifest.what)
+        if isinstance(manifest, ArtifactError)
+        else _check_artifact(directory, manifest, named)
+        for directory, manifest in _manifests(workspace)
+    ]
+
+
+def _check_artifact(directory: Path, manifest: Manifest, named: set[str]) -> Finding:
+    where = str(directory)
+    try:
+        verify_files(directory, manifest)
+    except ArtifactError as error:
+        return Finding("artifact", False, where, error.what)
+    detail = f"{manifest.kind} {manifest.content_digest[:16]}: {len(manifest.files)} files match"
+    # Checkpoints come and go within a run; their own digests must do.
+    if manifest.content_digest in named or manifest.kind in _UNNAMED_KINDS:
+        return Finding("artifact", True, where, detail)
+    unnamed = (
+        "; but the book names no such artifact: it was replaced, copied here, or made by a run "
+        "that did not finish"
+    )
+    return Finding("artifact", False, where, detail + unnamed)
+
+
+def _named_digests(bodies: Iterable[object]) -> Iterable[str]:
+    for body in bodies:
+        if isinstance(body, RunEnd) and body.artifact is not None:
+            yield body.artifact.digest
+        elif isinstance(body, Extraction):
+            yield body.artifact_digest
+
+
+def _manifests(workspace: Workspace) -> Iterable[tuple[Path, Manifest | ArtifactError]]:
+    for room in _ROOMS:
+        for path in sorted((workspace.root / room).rglob(MANIFEST_NAME)):
+            directory = path.parent
+            # A half-written folder is nobody's artifact: the next run removes it.
+            if any(part.startswith(".") for part in path.relative_to(workspace.root).parts):
+                continue
+            try:
+                yield directory, read_manifest(directory, kind=_kind(path))
+            except ArtifactError as error:
+                yield directory, error
+
+
+def _kind(path: Path) -> str:
+    """The kind that the manifest claims; `read_manifest` then checks the rest against it."""
+    try:
+        return Manifest.model_validate_json(path.read_bytes()).kind
+    except ValueError:
+        return "artifact"

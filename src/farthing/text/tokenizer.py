@@ -1,0 +1,164 @@
+"""The tokenizer: byte-level BPE with the qwen2 split, or plain bytes; the same class for both.
+
+Files are Hugging Face `tokenizer.json`. Text is never read for special tokens: whoever writes
+"<|endoftext|>" in a document gets the ordinary bytes of those characters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer as HfTokenizer
+
+from farthing.artifacts.canonical import sha256_hex
+from farthing.artifacts.storage import write_atomic
+from farthing.errors import ArtifactError, ConfigError
+
+FILE_NAME = "tokenizer.json"
+END_OF_TEXT = "<|endoftext|>"
+SPECIAL_TOKENS = (END_OF_TEXT, "<|pad|>", "<|im_start|>", "<|im_end|>")
+MIN_VOCAB_SIZE = len(SPECIAL_TOKENS) + 256
+
+# The split that llama.cpp and transformers know as "qwen2"; an export must carry exactly this one.
+QWEN2_SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
+
+class Tokenizer:
+    """Text to token ids and back, byte for byte."""
+
+    def __init__(self, json_text: str) -> None:
+        inner = HfTokenizer.from_str(json_text)
+        # Not kept in the file: without it, special tokens are found inside ordinary text.
+        inner.encode_special_tokens = True
+        end_of_text = inner.token_to_id(END_OF_TEXT)
+        if end_of_text is None:
+            raise ArtifactError(
+                f"the tokenizer has no {END_OF_TEXT} token",
+                remedy="use a tokenizer made by `farthing curate`",
+            )
+        self._inner = inner
+        self._json_text = json_text
+        self._bytes = _bytes_of_tokens(inner)
+        self.vocab_size = len(self._bytes)
+        self.end_of_text = end_of_text
+        self.fingerprint = sha256_hex(json_text.encode())
+
+    @classmethod
+    def load(cls, directory: Path) -> Tokenizer:
+        """Read `tokenizer.json` of `directory`.
+
+        Raises:
+            ArtifactError: the file is missing or is no tokenizer.
+        """
+        path = directory / FILE_NAME
+        try:
+            return cls(path.read_bytes().decode("utf-8"))
+        except FileNotFoundError as error:
+            raise ArtifactError(
+                f"{path} is missing", remedy="restore it, or make the corpus again"
+            ) from error
+        except ArtifactError:
+            raise
+        except Exception as error:  # the library raises nothing narrower
+            raise ArtifactError(
+                f"{path} is no tokenizer: {error}", remedy="restore it, or make the corpus again"
+            ) from error
+
+    def save(self, directory: Path) -> None:
+        """Write `tokenizer.json` into `directory`."""
+        write_atomic(directory / FILE_NAME, self._json_text.encode())
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, on all cores; no special token is added or recognised."""
+        encodings = self._inner.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [encoding.ids for encoding in encodings]
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of one text."""
+        return self.encode_batch([text])[0]
+
+    def decode_bytes(self, ids: Iterable[int]) -> bytes:
+        """The exact bytes of the tokens, which may end inside a UTF-8 character."""
+        return b"".join(self._bytes[i] for i in ids)
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of the tokens; bytes that are not UTF-8 become U+FFFD."""
+        return self.decode_bytes(ids).decode("utf-8", errors="replace")
+
+
+def train_bpe(texts: Iterable[str], vocab_size: int) -> Tokenizer:
+    """A byte-level BPE with the qwen2 split, learned from `texts`; the same texts, the same file.
+
+    The vocabulary is smaller than `vocab_size` where the text has too few distinct pairs.
+
+    Raises:
+        ConfigError: `vocab_size` does not hold the bytes and the special tokens.
+    """
+    if vocab_size < MIN_VOCAB_SIZE:
+        raise ConfigError(
+            f"vocab_size = {vocab_size} is too small for 256 bytes and {len(SPECIAL_TOKENS)} "
+            "special tokens",
+            remedy=f"set it to at least {MIN_VOCAB_SIZE}, or choose tokenizer: bytes",
+        )
+    inner = _empty(models.BPE())
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        show_progress=False,
+        special_tokens=_added_tokens(),
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+    )
+    inner.train_from_iterator(texts, trainer=trainer)
+    return Tokenizer(inner.to_str(pretty=True) + "\n")
+
+
+def byte_vocabulary() -> Tokenizer:
+    """One token per byte and the special tokens: no training, no merges."""
+    characters = [_BYTE_TO_CHARACTER[byte] for byte in range(256)]
+    vocab = {text: i for i, text in enumerate([*SPECIAL_TOKENS, *characters])}
+    inner = _empty(models.BPE(vocab=vocab, merges=[]))
+    inner.add_special_tokens(_added_tokens())
+    return Tokenizer(inner.to_str(pretty=True) + "\n")
+
+
+def _empty(model: models.BPE) -> HfTokenizer:
+    inner = HfTokenizer(model)
+    split = pre_tokenizers.Split(Regex(QWEN2_SPLIT), "isolated")
+    to_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    inner.pre_tokenizer = pre_tokenizers.Sequence([split, to_bytes])
+    inner.decoder = decoders.ByteLevel()
+    return inner
+
+
+def _added_tokens() -> list[AddedToken]:
+    return [AddedToken(text, special=True, normalized=False) for text in SPECIAL_TOKENS]
+
+
+def _bytes_of_tokens(inner: HfTokenizer) -> list[bytes]:
+    specials = set(SPECIAL_TOKENS)
+    table: list[bytes] = []
+    for i in range(inner.get_vocab_size(with_added_tokens=True)):
+        token = inner.id_to_token(i)
+        assert token is not None, f"the vocabulary has a hole at {i}"
+        if token in specials:
+            table.append(token.encode())
+        else:
+            table.append(bytes(_CHARACTER_TO_BYTE[character] for character in token))
+    return table
+
+
+def _byte_characters() -> dict[int, str]:
+    # GPT-2's printable stand-ins for the 256 bytes: printable Latin-1 stands for itself, the
+    # other bytes take U+0100 and on, in order.
+    printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    others = [byte for byte in range(256) if byte not in printable]
+    shifted = {byte: chr(0x100 + i) for i, byte in enumerate(others)}
+    return {byte: shifted.get(byte, chr(byte)) for byte in range(256)}
+
+
+_BYTE_TO_CHARACTER = _byte_characters()
+_CHARACTER_TO_BYTE = {character: byte for byte, character in _BYTE_TO_CHARACTER.items()}

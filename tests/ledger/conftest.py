@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from farthing.artifacts.workspace import Workspace
+from farthing.hardware.machine import Machine
+from farthing.ledger.book import Book
+from farthing.ledger.meter import Meter
+from farthing.quantity import Provenance, Quantity
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "home"
+    monkeypatch.setenv("FARTHING_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path / "ws")
+
+
+@pytest.fixture
+def machine() -> Machine:
+    watts = Quantity(
+        value=5.0, unit="W", provenance=Provenance.ASSUMED, source="test", low=2.0, high=8.0
+    )
+    return Machine("m", "test cpu", "cpu-thread", 2, watts, None)
+
+
+@pytest.fixture
+def meter(machine: Machine, tmp_path: Path) -> Meter:
+    return Meter(machine, powercap=tmp_path / "no-powercap", from_process_start=False)
+
+
+@pytest.fixture
+def book(workspace: Workspace) -> Book:
+    return Book.open(workspace)

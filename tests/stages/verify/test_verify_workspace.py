@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from farthing.artifacts.entries import Event
+from farthing.artifacts.manifest import write_manifest
+from farthing.errors import UsageError
+from farthing.ledger.book import Book
+from farthing.stages.verify.run import verify_workspace
+
+
+@pytest.fixture
+def artifact(workspace, book, meter):
+    folder = workspace.root / "corpora" / "tiny-k"
+    folder.mkdir(parents=True)
+    (folder / "tokens.bin").write_bytes(b"tokens")
+    manifest = write_manifest(folder, kind="corpus", input_key="k", detail={})
+    with book.start_run("curation", "tiny", input_key="k", meter=meter) as run:
+        run.beat("tokenise", None)
+        run.end(artifact_kind="corpus", artifact_digest=manifest.content_digest)
+    return folder
+
+
+def _failures(workspace, **known):
+    verdict = verify_workspace(workspace, **known)
+    assert verdict.ok is not any(not finding.ok for finding in verdict.findings)
+    json.dumps(verdict.to_json())
+    return [finding for finding in verdict.findings if not finding.ok]
+
+
+@pytest.mark.usefixtures("artifact")
+def test_an_honest_workspace_passes_every_check(workspace):
+    verdict = verify_workspace(workspace)
+    assert verdict.ok
+    assert {f.check for f in verdict.findings} == {"book", "run numbers", "journal", "artifact"}
+
+
+def test_a_workspace_without_a_book_fails(workspace):
+    (failure,) = _failures(workspace)
+    assert failure.check == "book"
+
+
+def test_an_empty_book_fails(workspace):
+    workspace.create().book_file.touch()
+    (failure,) = _failures(workspace)
+    assert "empty" in failure.detail
+
+
+@pytest.mark.usefixtures("artifact")
+def test_a_changed_book_is_located(workspace):
+    data = workspace.book_file.read_bytes()
+    workspace.book_file.write_bytes(data.replace(b"tiny", b"tinx", 1))
+    assert any("line 2" in f.detail for f in _failures(workspace))
+
+
+@pytest.mark.usefixtures("artifact")
+def test_a_cut_book_shows_by_the_recorded_head_and_by_one_given_by_hand(
+    workspace, book, monkeypatch, tmp_path
+):
+    head = book.head
+    book_lines = workspace.book_file.read_bytes().splitlines(keepends=True)
+    workspace.book_file.write_bytes(b"".join(book_lines[:-1]))
+    assert any("ends after entry 2, but 3" in f.detail for f in _failures(workspace))
+    # On another machine nothing is known, and the verdict says so.
+    monkeypatch.setenv("FARTHING_HOME", str(tmp_path / "elsewhere"))
+    details = [f.detail for f in verify_workspace(workspace).findings]
+    assert any("no head is known" in detail for detail in details)
+    failures = _failures(workspace, head=head.digest, count=head.count)
+    assert any("ends after entry 2, but 3" in f.detail for f in failures)
+
+
+def test_half_a_head_is_a_usage_error(workspace):
+    with pytest.raises(UsageError, match="both"):
+        verify_workspace(workspace, head="abc")
+
+
+@pytest.mark.usefixtures("artifact")
+def test_a_changed_cut_or_missing_journal_shows(workspace):
+    journal = workspace.journals / "0.jsonl"
+    data = journal.read_bytes()
+    journal.write_bytes(data.replace(b"tokenise", b"tokenisf", 1))
+    assert any("line 2" in f.detail for f in _failures(workspace))
+    journal.write_bytes(b"".join(data.splitlines(keepends=True)[:-1]))
+    assert any("ends after entry 1, but 2" in f.detail for f in _failures(workspace))
+    journal.unlink()
+    assert any("missing" in f.detail for f in _failures(workspace))
+
+
+@pytest.mark.usefixtures("artifact")
+def test_a_journal_of_another_run_does_not_fit(workspace, book, meter):
+    with book.start_run("curation", "tiny", input_key="k", meter=meter) as run:
+        run.end()
+    (workspace.journals / "0.jsonl").write_bytes((workspace.journals / "1.jsonl").read_bytes())
+    assert any("hash link" in f.detail for f in _failures(workspace))
+
+
+@pytest.mark.usefixtures("artifact")
+def test_a_journal_that_no_run_names_shows(workspace):
+    data = (workspace.journals / "0.jsonl").read_bytes()
+    (workspace.journals / "9.jsonl").write_bytes(data)
+    assert any("names no such run" in f.detail for f in _failures(workspace))
+
+
+def test_a_changed_file_of_an_artifact_shows(workspace, artifact):
+    (artifact / "tokens.bin").write_bytes(b"tokenx")
+    (failure,) = _failures(workspace)
+    assert "tokens.bin" in failure.detail
+
+
+def test_an_artifact_replaced_together_with_its_manifest_shows(workspace, artifact):
+    (artifact / "tokens.bin").write_bytes(b"others")
+    write_manifest(artifact, kind="corpus", input_key="k", detail={})
+    (failure,) = _failures(workspace)
+    assert "the book names no such artifact" in failure.detail
+
+
+def test_a_run_that_is_still_open_is_no_failure(workspace, book, meter):
+    run = book.start_run("training", "x", input_key="k", meter=meter)
+    assert verify_workspace(workspace).ok
+    run.end()
+
+
+def test_a_run_killed_in_the_middle_of_a_heartbeat_passes_once_closed(workspace, book, meter):
+    run = book.start_run("training", "x", input_key="k", meter=meter)
+    run.beat("train", 1)
+    run._journal.close()  # what the kernel does when the process dies
+    journal = workspace.journals / "0.jsonl"
+    journal.write_bytes(journal.read_bytes()[:-5])
+    Book.open(workspace)
+    verdict = verify_workspace(workspace)
+    assert verdict.ok
+    assert any("was killed" in finding.detail for finding in verdict.findings)
+
+
+def test_entries_of_runs_that_never_started_show(workspace, book):
+    book.append(Event(run=4, event="note", detail="from nowhere"))
+    (failure,) = _failures(workspace)
+    assert "run 4 has not started" in failure.detail
