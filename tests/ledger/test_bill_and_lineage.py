@@ -139,8 +139,10 @@ def test_a_family_does_not_pay_for_another_that_shipped(book, meter, workspace):
     for name, hours in (("one", 1), ("two", 2)):
         plan = _plan(book, name)
         _run(book, meter, "training", _work(hours), plan=plan, artifact=name)
+        # Without a plan of its own, an evaluation follows the supernet that it scored.
+        _run(book, meter, "evaluation", _work(4), entries=[_evaluation(name, "A", _work(1))])
     parents = {f.name: f.parent.wall_hours.value for f in make_bill(workspace, SETTINGS).families}
-    assert parents == {"one": pytest.approx(1), "two": pytest.approx(2)}
+    assert parents == {"one": pytest.approx(1 + 3), "two": pytest.approx(2 + 3)}
 
 
 def test_parts_larger_than_their_run_are_refused(book, meter, workspace):

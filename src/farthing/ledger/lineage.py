@@ -109,8 +109,7 @@ def _family(
             if entry.supernet in made and entry.shape in shapes:
                 own[entry.shape].append(make_figures(entry.work, run.start.machine, rates))
                 rest = rest - entry.work
-        elsewhere = run.start.plan not in (None, digest) and run.start.plan in supernets
-        if not elsewhere:
+        if not _belongs_elsewhere(run, digest, supernets):
             parent.append(make_figures(_not_negative(rest, run), run.start.machine, rates))
     whole = add_figures(parent)
     return FamilyCost(
@@ -122,6 +121,15 @@ def _family(
             _member(member, own[member.shape], whole, runs, rates) for member in plan.members
         ),
     )
+
+
+def _belongs_elsewhere(run: RunAccount, digest: str, supernets: dict[str, list[str]]) -> bool:
+    """Whether the run served only plans other than `digest` that did yield a supernet."""
+    if run.start.plan is not None:
+        return run.start.plan != digest and run.start.plan in supernets
+    others = {made for plan, each in supernets.items() if plan != digest for made in each}
+    served = {entry.supernet for entry in run.members}
+    return bool(served) and served <= others - set(supernets[digest])
 
 
 def _member(

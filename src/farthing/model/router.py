@@ -63,11 +63,10 @@ class Router(nn.Module):
 
     @torch.no_grad()
     def _count(self, ids_NK: Tensor, weights_NK: Tensor, ids_S: Tensor | None) -> None:
-        ids_R = ids_NK.reshape(-1)
-        num_experts = self.load.shape[0]
-        self.load += ids_R.bincount(minlength=num_experts).to(self.load.dtype)
-        mass_E = ids_R.bincount(weights_NK.reshape(-1), minlength=num_experts)
-        self.step_mass += mass_E.to(self.step_mass.dtype) / ids_NK.shape[0]
+        # Not bincount: its size depends on the data, and torch.compile breaks the graph there.
+        ids_R, mass_R = ids_NK.reshape(-1), weights_NK.reshape(-1).to(self.step_mass.dtype)
+        self.load.index_add_(0, ids_R, torch.ones_like(mass_R))
+        self.step_mass.index_add_(0, ids_R, mass_R / ids_NK.shape[0])
         if ids_S is None:
             self.present.fill_(True)
         else:

@@ -55,16 +55,7 @@ def evaluate(
     members = []
     for shape in shapes:
         began = time.perf_counter()
-        scores = {
-            domain: bits_per_byte(
-                model,
-                shape,
-                corpus.shard(config.split, domain),
-                text_bytes=corpus.bytes(config.split, domain),
-                batch_sequences=config.batch_sequences,
-            )
-            for domain in corpus.domains
-        }
+        scores = _score(config, supernet, shape, corpus)
         flops = forward_flops(
             model.config, model.vocab_size, shape, tokens=tokens, attended_pairs=pairs
         )
@@ -87,6 +78,21 @@ def evaluate(
             detail={"supernet": supernet.digest, "corpus": corpus.digest, "split": config.split},
         )
     return matrix, manifest
+
+
+def _score(
+    config: EvaluateConfig, supernet: Supernet, shape: Shape, corpus: Corpus
+) -> dict[str, float]:
+    return {
+        domain: bits_per_byte(
+            supernet.model,
+            shape,
+            corpus.shard(config.split, domain),
+            text_bytes=corpus.bytes(config.split, domain),
+            batch_sequences=config.batch_sequences,
+        )
+        for domain in corpus.domains
+    }
 
 
 def _distinct_shapes(members: tuple[str, ...], supernet: Supernet) -> list[Shape]:

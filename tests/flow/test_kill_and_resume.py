@@ -1,0 +1,122 @@
+"""A run that is killed at any step ends with the same bytes, and the bill keeps the lost work."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+TRAIN = ("train", "--recipe", "tiny.yaml", "--workspace", "w")
+# The steps of so small a model take milliseconds: a longer run leaves time to hit it.
+LONG = ("--set", "train.steps=400", "--set", "train.checkpoint_every=20")
+DEADLINE_SECONDS = 120
+
+
+def weights(workspace: Path) -> bytes:
+    (path,) = workspace.glob("runs/*/supernet/model.safetensors")
+    return path.read_bytes()
+
+
+def steps_done(workspace: Path) -> int:
+    return sum(
+        len(path.read_bytes().splitlines()) for path in workspace.glob("runs/*/metrics.jsonl")
+    )
+
+
+@pytest.fixture
+def start_and_signal(tmp_path: Path, environment, command):
+    """Start training, send a signal once some steps are done, return the exit code."""
+
+    def start(step: int, number: int) -> int:
+        process = subprocess.Popen(
+            command(*TRAIN, *LONG),
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while steps_done(tmp_path / "w") < step and time.monotonic() < deadline:
+            assert process.poll() is None, process.stderr.read().decode()
+            time.sleep(0.005)
+        os.kill(process.pid, number)
+        process.communicate(timeout=60)
+        return process.returncode
+
+    return start
+
+
+@pytest.fixture
+def uninterrupted(farthing, tmp_path: Path) -> bytes:
+    farthing("train", "--recipe", "tiny.yaml", "--workspace", "whole", *LONG)
+    return weights(tmp_path / "whole")
+
+
+def test_killed_at_a_random_step_the_weights_are_byte_identical_and_the_lost_work_is_billed(
+    farthing, tmp_path: Path, start_and_signal, uninterrupted: bytes
+):
+    step = random.SystemRandom().randrange(5, 200)
+    code = start_and_signal(step, signal.SIGKILL)
+    assert code == -signal.SIGKILL, f"not killed in time (step {step})"
+    lost_steps = steps_done(tmp_path / "w")
+    farthing(*TRAIN, *LONG)
+
+    assert weights(tmp_path / "w") == uninterrupted, f"killed after step {step}"
+    bill = json.loads(farthing("bill", "--workspace", "w", "--json").stdout)
+    whole = json.loads(farthing("bill", "--workspace", "whole", "--json").stdout)
+    attempts = [line for line in bill["runs"] if line["purpose"] == "training"]
+    assert [line["status"] for line in attempts] == ["aborted", "completed"]
+    # Every step of both attempts is billed: those since the last checkpoint were done twice.
+    tokens_per_step = 4 * 32
+    billed = bill["purposes"]["training"]["tokens"]["value"]
+    redone = steps_done(tmp_path / "w") - 400
+    assert billed == tokens_per_step * (400 + redone)
+    assert attempts[0]["tokens"]["value"] == tokens_per_step * lost_steps
+    flops = {
+        name: each["purposes"]["training"]["flops"]["value"]
+        for name, each in (("killed", bill), ("whole", whole))
+    }
+    assert (flops["killed"] > flops["whole"]) == (redone > 0)
+    assert attempts[0]["wall_hours"]["value"] > 0
+    assert farthing("verify", "--workspace", "w").returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
+def test_a_polite_stop_saves_first_exits_with_75_and_loses_no_step(
+    farthing, tmp_path: Path, start_and_signal, uninterrupted: bytes, number: int
+):
+    code = start_and_signal(33, number)
+    assert code == 75
+    farthing(*TRAIN, *LONG)
+    assert weights(tmp_path / "w") == uninterrupted
+    assert steps_done(tmp_path / "w") == 400, "a step was done twice"
+    bill = json.loads(farthing("bill", "--workspace", "w", "--json").stdout)
+    statuses = [line["status"] for line in bill["runs"] if line["purpose"] == "training"]
+    assert statuses == ["aborted", "completed"]
+
+
+def test_a_second_writer_of_the_same_run_is_refused_by_name(
+    farthing, tmp_path: Path, environment, command
+):
+    process = subprocess.Popen(
+        command(*TRAIN, "--set", "train.steps=100000"),
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while not steps_done(tmp_path / "w") and time.monotonic() < deadline:
+            time.sleep(0.02)
+        refused = farthing(*TRAIN, "--set", "train.steps=100000", check=3)
+        assert str(process.pid) in refused.stderr
+    finally:
+        process.kill()
+        process.wait()
