@@ -115,10 +115,10 @@ def open_session(root: Path, show: Show, *, rerun: bool = False) -> Session:
         BookError: the book does not verify.
         WorkspaceError: the folder is not writable.
     """
-    workspace = Workspace(root)
+    workspace = Workspace(root).create()
     settings = load_settings(workspace)
     meter = Meter(detect_machine(settings.hardware))
-    return Session(workspace, settings, Book.open(workspace.create()), meter, show, rerun)
+    return Session(workspace, settings, Book.open(workspace), meter, show, rerun)
 
 
 def run_curate(run: RunConfig, session: Session) -> Corpus:

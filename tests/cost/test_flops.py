@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from farthing.cost.flops import (
@@ -104,6 +105,19 @@ def test_training_flops_are_those_of_the_forward_and_backward_products(
         sparse_config, vocab, shape, tokens=BATCH * LENGTH, attended_pairs=pairs
     )
     assert predicted == counted + core
+
+
+def test_with_every_pair_attended_plain_attention_counts_the_same(build, sparse_config, vocab):
+    """torch's unfused attention computes all pairs, masked or not, in products it counts."""
+    model, shape, tokens_BT = build(sparse_config), Shape.full(sparse_config), _tokens()
+
+    def train():
+        with sdpa_kernel(SDPBackend.MATH):
+            model(tokens_BT, shape).sum().backward()
+
+    sizes = {"tokens": BATCH * LENGTH, "attended_pairs": BATCH * LENGTH * LENGTH}
+    counted = _count_products(train) - 3 * _mixing(sparse_config, shape)
+    assert training_flops(sparse_config, vocab, shape, **sizes) == counted
 
 
 def test_flops_per_token_average_over_one_causal_context(sparse_config, vocab):

@@ -37,22 +37,7 @@ evaluate:
   members: [4L-4E-2K, 4L-2E-1K, 3L-4E-1K]
 """
 
-ENGLISH = [
-    "river",
-    "mill",
-    "barge",
-    "rain",
-    "stone",
-    "lamp",
-    "door",
-    "field",
-    "crow",
-    "night",
-    "winter",
-    "bread",
-    "clock",
-    "harbour",
-]
+ENGLISH = ("river", "mill", "barge", "rain", "stone", "lamp", "door", "field", "crow", "night")
 CHINESE = "日月山水风云花草人心天地春秋江河老少来去高低远近东西南北上下左右"
 
 
@@ -104,7 +89,7 @@ def command():
 def farthing(tmp_path: Path, environment: dict[str, str], command):
     """Run `farthing ...` to its end in `tmp_path`, expecting an exit code."""
 
-    def run(*arguments: str, check: int = 0) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str, check: int = 0, **options) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             command(*arguments),
             cwd=tmp_path,
@@ -112,6 +97,7 @@ def farthing(tmp_path: Path, environment: dict[str, str], command):
             capture_output=True,
             text=True,
             timeout=240,
+            **options,
         )
         assert done.returncode == check, done.stdout + done.stderr
         return done

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 TRAIN = ("train", "--recipe", "tiny.yaml", "--workspace", "w")
+STEPS = 240
 # The steps of so small a model take milliseconds: a longer run leaves time to hit it.
-LONG = ("--set", "train.steps=400", "--set", "train.checkpoint_every=20")
+LONG = ("--set", f"train.steps={STEPS}", "--set", "train.checkpoint_every=20")
 DEADLINE_SECONDS = 120
 
 
@@ -61,7 +62,7 @@ def uninterrupted(farthing, tmp_path: Path) -> bytes:
 def test_killed_at_a_random_step_the_weights_are_byte_identical_and_the_lost_work_is_billed(
     farthing, tmp_path: Path, start_and_signal, uninterrupted: bytes
 ):
-    step = random.SystemRandom().randrange(5, 200)
+    step = random.SystemRandom().randrange(5, 150)
     code = start_and_signal(step, signal.SIGKILL)
     assert code == -signal.SIGKILL, f"not killed in time (step {step})"
     lost_steps = steps_done(tmp_path / "w")
@@ -75,8 +76,8 @@ def test_killed_at_a_random_step_the_weights_are_byte_identical_and_the_lost_wor
     # Every step of both attempts is billed: those since the last checkpoint were done twice.
     tokens_per_step = 4 * 32
     billed = bill["purposes"]["training"]["tokens"]["value"]
-    redone = steps_done(tmp_path / "w") - 400
-    assert billed == tokens_per_step * (400 + redone)
+    redone = steps_done(tmp_path / "w") - STEPS
+    assert billed == tokens_per_step * (STEPS + redone)
     assert attempts[0]["tokens"]["value"] == tokens_per_step * lost_steps
     flops = {
         name: each["purposes"]["training"]["flops"]["value"]
@@ -95,7 +96,7 @@ def test_a_polite_stop_saves_first_exits_with_75_and_loses_no_step(
     assert code == 75
     farthing(*TRAIN, *LONG)
     assert weights(tmp_path / "w") == uninterrupted
-    assert steps_done(tmp_path / "w") == 400, "a step was done twice"
+    assert steps_done(tmp_path / "w") == STEPS, "a step was done twice"
     bill = json.loads(farthing("bill", "--workspace", "w", "--json").stdout)
     statuses = [line["status"] for line in bill["runs"] if line["purpose"] == "training"]
     assert statuses == ["aborted", "completed"]

@@ -227,7 +227,7 @@ def test_the_printed_bill_shows_everything(family, workspace):
     text = captured.get()
     for part in (
         "failed",
-        "marginal, parent excluded",
+        "marginal (parent excluded)",
         "amortised",
         "fully loaded",
         "USD on_demand",

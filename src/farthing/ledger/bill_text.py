@@ -8,14 +8,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from farthing.artifacts.settings import BASES
+from farthing.artifacts.settings import BASES, Basis
 from farthing.ledger.bill import BASELINE, Bill
 from farthing.ledger.figures import Figures
 from farthing.ledger.lineage import FamilyCost
 from farthing.quantity import Provenance, Quantity
 
 _MARKS = {Provenance.MEASURED: "", Provenance.ESTIMATED: "~", Provenance.ASSUMED: "≈"}
-_SHORT = ("device-h", "FLOP", "kWh", "USD", "kg CO2e")
 
 
 def print_bill(bill: Bill, console: Console) -> None:
@@ -23,7 +22,7 @@ def print_bill(bill: Bill, console: Console) -> None:
     _print_runs(bill, console)
     console.print(_sums_table(bill))
     for family in bill.families:
-        console.print(_family_table(family))
+        console.print(_family_table(family, _shown_basis(bill)))
     _print_list(console, "Basis", (*bill.basis, f"baseline: {BASELINE}"))
     _print_list(console, "Unknown", bill.unknown)
     _print_list(console, "Not in this bill", bill.left_out)
@@ -42,7 +41,8 @@ def print_bill(bill: Bill, console: Console) -> None:
 
 
 def _print_runs(bill: Bill, console: Console) -> None:
-    table = _table("Runs", "run", "what", "ended", "wall h", "tokens", *_SHORT)
+    basis = _shown_basis(bill)
+    table = _table("Runs", "run", "what", "ended", "wall h", "tokens", *_short_headings(basis))
     for line in bill.lines:
         attempt = f" (attempt {line.attempt})" if line.attempt > 1 else ""
         table.add_row(
@@ -51,7 +51,7 @@ def _print_runs(bill: Bill, console: Console) -> None:
             line.status,
             _text(line.figures.wall_hours),
             _count(line.figures.tokens),
-            *_cells(line.figures),
+            *_cells(line.figures, basis),
         )
     console.print(table)
     for line in bill.lines:
@@ -78,19 +78,41 @@ def _sums_table(bill: Bill) -> Table:
     return table
 
 
-def _family_table(family: FamilyCost) -> Table:
-    title = f"Members of {escape(family.name)}: what each one costs, three ways"
-    table = _table(title, "member", "share", "view", *_SHORT)
-    table.add_row("(parent)", "", "everything else", *_cells(family.parent))
+def _family_table(family: FamilyCost, basis: Basis) -> Table:
+    """One row per member; every amount three ways: no single number says what a member costs."""
+    views = ("marginal", "amortised", "loaded")
+    table = _table(
+        f"Members of {escape(family.name)}: marginal (parent excluded), amortised (plus the share "
+        f"of the parent), fully loaded (plus the whole parent); USD {basis}",
+        "member",
+        "share",
+        *(f"{unit}\n{view}" for unit in ("device-h", "kWh", "USD") for view in views),
+    )
+    table.columns[0].no_wrap = True
+    parent = family.parent
+    table.add_row(
+        "(parent: everything else)",
+        "",
+        *_three(parent.device_hours),
+        *_three(parent.kwh),
+        *_three(parent.usd[basis]),
+    )
+    table.add_section()
     for member in family.members:
-        table.add_section()
-        share = f"{member.share:.3f}"
+        ways = (member.marginal, member.amortised, member.fully_loaded)
         table.add_row(
-            escape(member.shape), share, "marginal, parent excluded", *_cells(member.marginal)
+            escape(member.shape),
+            f"{member.share:.3f}",
+            *(_text(way.device_hours) for way in ways),
+            *(_text(way.kwh) for way in ways),
+            *(_text(way.usd[basis]) for way in ways),
         )
-        table.add_row("", "", "amortised", *_cells(member.amortised))
-        table.add_row("", "", "fully loaded", *_cells(member.fully_loaded))
     return table
+
+
+def _three(value: Quantity | None) -> tuple[str, str, str]:
+    """The parent's own figure stands once, under the last view."""
+    return "", "", _text(value)
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -100,23 +122,32 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
-def _cells(figures: Figures) -> tuple[str, ...]:
-    """The figures under the headings `_SHORT`."""
-    usd = [f"{_text(figures.usd[basis])} {basis}" for basis in BASES if figures.usd[basis]]
+def _cells(figures: Figures, basis: Basis) -> tuple[str, ...]:
+    """The figures under the headings `_short_headings`."""
     return (
         _text(figures.device_hours),
         _count(figures.flops),
         _text(figures.kwh),
-        "\n".join(usd) or "unknown",
+        _text(figures.usd[basis]),
         _carbon(figures, _text(figures.kg_co2e)),
     )
+
+
+def _short_headings(basis: Basis) -> tuple[str, ...]:
+    return ("device-h", "FLOP", "kWh", f"USD {basis}", "kg CO2e")
+
+
+def _shown_basis(bill: Bill) -> Basis:
+    """The first basis that has a price: tables have room for one, the sums show all four."""
+    priced = [basis for basis in BASES if bill.total.usd[basis] is not None]
+    return priced[0] if priced else BASES[0]
 
 
 def _carbon(figures: Figures, text: str) -> str:
     if figures.kg_co2e_range is None:
         return text
     low, high = figures.kg_co2e_range
-    return f"{low:.2g} to {high:.2g}, by grid"
+    return f"{low:.1g} .. {high:.1g}"
 
 
 def _ranged(value: Quantity | None) -> str:

@@ -16,12 +16,13 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from farthing.artifacts.config import parse_config
 from farthing.artifacts.manifest import Manifest, read_manifest, verify_files
 from farthing.errors import ArtifactError
 from farthing.model.config import ModelConfig
+from farthing.model.tensors import write_tensors
 from farthing.model.transformer import Transformer
 
 WEIGHTS_NAME = "model.safetensors"
@@ -52,8 +53,7 @@ class Supernet:
 
 def save_weights(model: Transformer, directory: Path, origin: Mapping[str, Any]) -> None:
     """Write weights and configuration into `directory` (staged by the caller)."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in _tensors(model).items()}
-    save_file(tensors, directory / WEIGHTS_NAME, metadata={"format": "pt"})
+    write_tensors(directory / WEIGHTS_NAME, _tensors(model))
     config = {
         "model": model.config.model_dump(mode="json"),
         "vocab_size": model.vocab_size,

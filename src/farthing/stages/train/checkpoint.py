@@ -18,11 +18,12 @@ from pathlib import Path
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from farthing.artifacts.manifest import Manifest, read_manifest, verify_files, write_manifest
 from farthing.artifacts.storage import remove_partials, staged_directory
 from farthing.errors import ArtifactError, CheckpointError
+from farthing.model.tensors import write_tensors
 from farthing.model.transformer import Transformer
 from farthing.stages.train.optimizer import ModelOptimizer
 
@@ -59,10 +60,8 @@ def save_checkpoint(
     tensors = {f"{_MODEL}{name}": tensor for name, tensor in model.state_dict().items()}
     tensors |= {f"{_OPTIMIZER}{name}": t for name, t in optimizer.state_tensors().items()}
     tensors[_RANDOM] = torch.get_rng_state()
-    # Clones: tied weights share memory, which the format refuses.
-    tensors = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
     with staged_directory(directory / f"step-{progress.step:08d}") as staged:
-        save_file(tensors, staged / _STATE_NAME)
+        write_tensors(staged / _STATE_NAME, tensors)
         (staged / _PROGRESS_NAME).write_text(progress.model_dump_json() + "\n", encoding="utf-8")
         manifest = write_manifest(
             staged, kind=KIND, input_key=input_key, detail={"step": progress.step}

@@ -1,0 +1,119 @@
+"""Elasticity switched off leaves no trace: the same bits as a model and a loop without it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from farthing.model.config import ModelConfig
+from farthing.model.initialize import initialize
+from farthing.model.transformer import Transformer
+from farthing.stages.curate.config import CurateConfig
+from farthing.stages.curate.run import curate
+from farthing.stages.train.config import ElasticConfig, TrainConfig
+from farthing.stages.train.guard import LossGuard
+from farthing.stages.train.optimizer import ModelOptimizer
+from farthing.stages.train.schedule import rate_share
+from farthing.stages.train.step import TrainingStep
+from farthing.text.batches import Batches
+from farthing.text.corpus import Corpus
+
+STEPS = 8
+SIZES = ModelConfig(
+    num_layers=4,
+    hidden_dim=16,
+    num_heads=2,
+    num_kv_heads=1,
+    head_dim=8,
+    dense_ffn_dim=32,
+    num_experts=4,
+    expert_dim=8,
+    top_k=2,
+    context=32,
+)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    folder = tmp_path_factory.mktemp("elasticity_off")
+    text = folder / "text"
+    text.mkdir()
+    words = torch.randint(97, 123, (12, 3000), generator=torch.Generator().manual_seed(1))
+    for number, row in enumerate(words):
+        (text / f"{number}.txt").write_bytes(bytes(row.tolist()))
+    config = CurateConfig(sources=(str(text),), tokenizer="bytes", held_out_share=0.1)
+    return curate(config, folder / "corpus", "key")
+
+
+def settings(elastic: ElasticConfig | None) -> TrainConfig:
+    return TrainConfig(steps=STEPS, batch_sequences=4, micro_sequences=2, seed=3, elastic=elastic)
+
+
+def trained(corpus: Corpus, elastic: ElasticConfig | None) -> Transformer:
+    """The weights that the training stage's own steps give."""
+    config = settings(elastic)
+    model = Transformer(SIZES, corpus.vocab_size, corpus.tokenizer.end_of_text)
+    initialize(model, config.seed)
+    optimizer = ModelOptimizer(model, config.optimizer)
+    batches = Batches(corpus, context=SIZES.context, weights=None, seed=config.seed)
+    step = TrainingStep(config, model.train(), optimizer, batches, torch.device("cpu"))
+    guard = LossGuard(config.max_loss_jump_nats)
+    for number in range(STEPS):
+        assert step.run(number, guard).complaint is None
+    return model
+
+
+def trained_without_any_elastic_code(corpus: Corpus) -> Transformer:
+    """A plain loop: no schedule, no shape, no step object; the model called on tokens alone."""
+    config = settings(None)
+    model = Transformer(SIZES, corpus.vocab_size, corpus.tokenizer.end_of_text)
+    initialize(model, config.seed)
+    model.train()
+    optimizer = ModelOptimizer(model, config.optimizer)
+    batches = Batches(corpus, context=SIZES.context, weights=None, seed=config.seed)
+    for step in range(STEPS):
+        for first in (4 * step, 4 * step + 2):
+            tokens = torch.from_numpy(batches.batch(first, 2).tokens)
+            logits = model(tokens[:, :-1])
+            loss = F.cross_entropy(
+                logits.reshape(-1, logits.shape[-1]), tokens[:, 1:].reshape(-1), reduction="none"
+            ).mean()
+            (loss / 2).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+        optimizer.step(rate_share(step, STEPS, config.schedule))
+        for block in model.sparse_blocks():
+            block.router.end_step(config.balance_rate)
+    return model
+
+
+def assert_same_bits(one: Transformer, other: Transformer) -> None:
+    state = other.state_dict()
+    for name, tensor in one.state_dict().items():
+        assert tensor.numpy().tobytes() == state[name].numpy().tobytes(), name
+
+
+NEVER = ElasticConfig(
+    depth_probability=0,
+    depths=(3,),
+    experts_probability=0,
+    expert_counts=(2,),
+    top_k_probability=0,
+    top_ks=(1,),
+)
+ALWAYS = NEVER.model_copy(
+    update={"depth_probability": 1.0, "experts_probability": 1.0, "top_k_probability": 1.0}
+)
+
+
+def test_elastic_draws_that_never_happen_equal_a_loop_without_elastic_code(corpus: Corpus):
+    assert_same_bits(trained(corpus, NEVER), trained_without_any_elastic_code(corpus))
+
+
+def test_no_elastic_settings_equal_a_loop_without_elastic_code(corpus: Corpus):
+    assert_same_bits(trained(corpus, None), trained_without_any_elastic_code(corpus))
+
+
+def test_elastic_draws_that_happen_do_change_the_weights(corpus: Corpus):
+    with pytest.raises(AssertionError):
+        assert_same_bits(trained(corpus, ALWAYS), trained_without_any_elastic_code(corpus))
