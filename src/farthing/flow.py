@@ -219,8 +219,9 @@ def run_evaluate(
                 )
             )
             before = work
+            label = shape.label(supernet.model.config)
             mean = sum(scores.values()) / len(scores)
-            session.show.line(f"evaluate  {shape.label}: {mean:.3f} bits per byte")
+            session.show.line(f"evaluate  {label}: {mean:.3f} bits per byte")
 
         matrix, manifest = evaluate(
             config, supernet, corpus, directory=place, input_key=key, on_scored=on_scored
@@ -233,7 +234,7 @@ def run_extract(shape: Shape, name: str, supernet: Supernet, session: Session) -
     """Supernet and shape to a member that stands alone; returns its folder."""
     inputs = {"supernet": supernet.digest}
     key = _input_key("extract", {"shape": str(shape)}, inputs, _EXTRACT_CODE)
-    place = _place(session, "models", f"{name}-{shape.label}", key)
+    place = _place(session, "models", f"{name}-{shape.label(supernet.model.config)}", key)
     if _is_finished(place, session):
         return place
     with session.book.start_run(

@@ -127,12 +127,14 @@ def test_each_step_starts_from_an_empty_count(router):
     assert router.balance_bias.tolist() == [0.0, 1.0, -1.0, 0.0, 0.0, 0.0]
 
 
-def test_mass_is_a_slow_average_of_routed_weight_per_token(router):
+def test_mass_is_a_slow_average_of_the_share_of_routed_weight(router):
     router.mass[:] = 1.0
-    _route(router, {1: 6, 2: 3, 4: 1})
+    # Two micro-batches of one step: only their sum counts.
+    _route(router, {1: 4, 2: 1})
+    _route(router, {1: 2, 2: 2, 4: 1})
     router.end_step(0.0)
-    # One expert per token: its weight is the whole routed scale. Absent experts keep theirs.
-    seen = {1: 0.6 * SCALE, 2: 0.3 * SCALE, 4: 0.1 * SCALE}
+    # One expert per token, so every choice weighs the same. Absent experts keep theirs.
+    seen = {1: 0.6, 2: 0.3, 4: 0.1}
     expected = [0.99 + 0.01 * seen[e] if e in seen else 1.0 for e in range(NUM_EXPERTS)]
     torch.testing.assert_close(router.mass, torch.tensor(expected))
 

@@ -77,7 +77,7 @@ GOLDEN = [
         "8292057333184c42",
         "2L-",
     ),
-    (Shape((0,), (), ()), "layers=0", "f2a21ce217a0d228", "1L"),
+    (Shape((0,), (), ()), "layers=0", "f2a21ce217a0d228", "1L-"),
 ]
 
 
@@ -85,7 +85,7 @@ GOLDEN = [
 def test_strings_digests_and_labels_never_change(shape, text, digest, label):
     assert str(shape) == text
     assert shape.digest[:16] == digest
-    assert shape.label == (label if label[-1] != "-" else label + shape.digest[:6])
+    assert shape.label(CONFIG) == (label if label[-1] != "-" else label + shape.digest[:6])
 
 
 SAME = {
@@ -93,7 +93,6 @@ SAME = {
     "8L": "layers=0-7/experts=16/top_k=4",
     "8l-8e-2k": "layers=0-7/experts=8/top_k=2",
     " 8L ": "layers=0-7/experts=16/top_k=4",
-    "1L": "layers=0",
     "layers=7,1,0,1/experts=4/top_k=2": "layers=0-1,7/experts=4/top_k=2",
     "top_k=2/experts=4/layers=0-1": "layers=0-1/experts=4/top_k=2",
     "layers=0-2/experts=4,4/top_k=2,2": "layers=0-2/experts=4/top_k=2",
@@ -106,10 +105,22 @@ def test_other_ways_to_write_a_shape_reach_the_same_string(written, canonical):
     assert str(Shape.parse(written, CONFIG)) == canonical
 
 
+def test_a_label_is_short_only_where_it_reads_back_as_the_same_shape():
+    nested = Shape.parse("5L-8E-2K", CONFIG)
+    other = Shape.parse("layers=0-3,7/experts=8/top_k=2", CONFIG)
+    assert Shape.parse(nested.label(CONFIG), CONFIG) == nested
+    assert other.label(CONFIG) != nested.label(CONFIG)
+
+
+def test_naming_every_expert_is_the_same_shape_as_counting_them():
+    named = Shape.parse("layers=0-7/experts=e0-15/top_k=4", CONFIG)
+    assert named == Shape.full(CONFIG)
+
+
 def test_a_dense_model_has_shapes_of_layers_only():
     assert str(Shape.full(DENSE)) == "layers=0-7"
     assert str(Shape.parse("8L", DENSE)) == "layers=0-7"
-    assert Shape.full(DENSE).label == "8L"
+    assert Shape.full(DENSE).label(DENSE) == "8L"
 
 
 UNREADABLE = [

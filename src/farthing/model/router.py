@@ -31,7 +31,7 @@ class Router(nn.Module):
         self.weight = nn.Parameter(torch.empty(num_experts, hidden_dim))
         self.routed_scale = routed_scale
         self.register_buffer("balance_bias", torch.zeros(num_experts))
-        # Routed weight per present token, averaged over recent steps: how much an expert matters.
+        # Share of the routed weight, averaged over recent steps: how much an expert matters.
         self.register_buffer("mass", torch.zeros(num_experts))
         # What the current optimizer step has seen so far; `end_step` empties all three.
         for name in ("load", "step_mass"):
@@ -66,7 +66,7 @@ class Router(nn.Module):
         # Not bincount: its size depends on the data, and torch.compile breaks the graph there.
         ids_R, mass_R = ids_NK.reshape(-1), weights_NK.reshape(-1).to(self.step_mass.dtype)
         self.load.index_add_(0, ids_R, torch.ones_like(mass_R))
-        self.step_mass.index_add_(0, ids_R, mass_R / ids_NK.shape[0])
+        self.step_mass.index_add_(0, ids_R, mass_R)
         if ids_S is None:
             self.present.fill_(True)
         else:
@@ -79,7 +79,8 @@ class Router(nn.Module):
             mean_load = self.load[self.present].mean()
             step_E = rate * torch.sign(mean_load - self.load)
             self.balance_bias += torch.where(self.present, step_E, torch.zeros_like(step_E))
-            moved_E = self.mass.lerp(self.step_mass, 1 - _MASS_MEMORY)
+            share_E = self.step_mass / self.step_mass.sum()
+            moved_E = self.mass.lerp(share_E, 1 - _MASS_MEMORY)
             self.mass.copy_(torch.where(self.present, moved_E, self.mass))
         self.load.zero_()
         self.step_mass.zero_()

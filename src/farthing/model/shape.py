@@ -24,6 +24,7 @@ Experts = int | tuple[int, ...]
 EntryT = TypeVar("EntryT")
 
 _SHORT = re.compile(r"(\d+)L(?:-(\d+)E-(\d+)K)?", re.IGNORECASE)
+_MOST_IDS = 1 << 16
 _FORMS = "write it as 6L-8E-2K or layers=0-3,7/experts=8/top_k=2"
 
 
@@ -88,15 +89,16 @@ class Shape:
         """SHA-256 of the canonical string."""
         return sha256_hex(str(self).encode())
 
-    @property
-    def label(self) -> str:
-        """A short name for tables: the short form where the shape is uniform."""
-        if len(set(self.experts)) <= 1 and len(set(self.top_k)) <= 1:
+    def label(self, config: ModelConfig) -> str:
+        """A short name for tables and folders: the short form wherever that means this shape."""
+        depth = len(self.layers)
+        plain = len(set(self.experts)) <= 1 and len(set(self.top_k)) <= 1
+        if plain and depth >= _fewest_layers(config) and self.layers == keep_layers(config, depth):
             if not self.experts:
-                return f"{len(self.layers)}L"
+                return f"{depth}L"
             if isinstance(self.experts[0], int):
-                return f"{len(self.layers)}L-{self.experts[0]}E-{self.top_k[0]}K"
-        return f"{len(self.layers)}L-{self.digest[:6]}"
+                return f"{depth}L-{self.experts[0]}E-{self.top_k[0]}K"
+        return f"{depth}L-{self.digest[:6]}"
 
     def checked(self, config: ModelConfig) -> Shape:
         """The shape itself, once it is known that the supernet holds it.
@@ -115,6 +117,7 @@ class Shape:
                     f"the ids {ids} are not ascending, each once",
                     remedy="sort them and drop repetitions: a shape has one canonical string",
                 )
+        every = tuple(range(config.num_experts))
         sparse = [layer for layer in self.layers if config.is_sparse(layer)]
         if not len(sparse) == len(self.experts) == len(self.top_k):
             raise ShapeError(
@@ -124,7 +127,11 @@ class Shape:
             )
         for layer, experts, top_k in zip(sparse, self.experts, self.top_k, strict=True):
             _check_layer(layer, experts, top_k, config)
-        return self
+        # Naming every expert and counting them all is one sub-model: it gets one string.
+        counted = tuple(
+            config.num_experts if experts == every else experts for experts in self.experts
+        )
+        return self if counted == self.experts else Shape(self.layers, counted, self.top_k)
 
     def selection(self, layer: int, config: ModelConfig) -> tuple[Experts, int]:
         """The experts and top-k of a kept sparse layer."""
@@ -133,23 +140,32 @@ class Shape:
 
 
 def keep_layers(config: ModelConfig, depth: int) -> tuple[int, ...]:
-    """Which `depth` layers stay: the first and last always, the middle leaves first.
+    """Which `depth` layers stay: dense, first and last ones always, the middle leaves first.
 
     Skipping inside the stack follows ERNIE 5.0 (arXiv 2602.04705, figure 4). Smaller depths
     keep subsets of what larger ones keep, so that members nest.
+
+    Raises:
+        ShapeError: more layers than there are, or fewer than always stay.
     """
-    if not 1 <= depth <= config.num_layers:
+    fewest = _fewest_layers(config)
+    if not fewest <= depth <= config.num_layers:
         raise ShapeError(
-            f"the supernet has {config.num_layers} layers, not {depth}",
-            remedy=f"choose a depth from 1 to {config.num_layers}",
+            f"the supernet has {config.num_layers} layers, of which {fewest} always stay: "
+            f"a depth of {depth} does not fit",
+            remedy=f"choose a depth from {fewest} to {config.num_layers}",
         )
     return tuple(sorted(_keeping_order(config)[:depth]))
 
 
 def skippable_layers(config: ModelConfig) -> tuple[int, ...]:
     """The layers a shape may leave out, in the order in which `keep_layers` does."""
-    firm = max(config.first_sparse_layer % config.num_layers, 1) + 1
-    return tuple(reversed(_keeping_order(config)[firm:]))
+    return tuple(reversed(_keeping_order(config)[_fewest_layers(config) :]))
+
+
+def _fewest_layers(config: ModelConfig) -> int:
+    leading = max(config.first_sparse_layer % config.num_layers, 1)
+    return min(leading + 1, config.num_layers)
 
 
 def _keeping_order(config: ModelConfig) -> list[int]:
@@ -225,6 +241,8 @@ def _parse_ids(text: str, separator: str) -> list[int]:
     ids: list[int] = []
     for part in text.split(separator):
         first, dash, last = part.partition("-")
+        if dash and int(last) - int(first) > _MOST_IDS:
+            raise ValueError(f"the range {part} is too long")
         ids += range(int(first), int(last) + 1) if dash else [int(first)]
     return ids
 

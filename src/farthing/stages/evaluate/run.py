@@ -143,7 +143,7 @@ def _describe(
     count = count_parameters(model.config, model.vocab_size, shape)
     return MemberScore(
         shape=str(shape),
-        label=shape.label,
+        label=shape.label(model.config),
         total=count.total,
         active=count.active,
         non_embedding=count.non_embedding,

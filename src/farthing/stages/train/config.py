@@ -85,7 +85,10 @@ class ScheduleConfig(Config):
     warmup_share: float = Field(default=0.02, ge=0, le=1, description="linear rise from zero")
     decay_share: float = Field(default=0.4, ge=0, le=1, description="linear fall at the end")
     final_share: float = Field(
-        default=0.0, ge=0, le=1, description="learning rate at the last step, of the peak"
+        default=0.0,
+        ge=0,
+        le=1,
+        description="share of the peak that the fall runs to, one step after the end",
     )
 
     @model_validator(mode="after")

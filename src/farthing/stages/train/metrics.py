@@ -40,7 +40,7 @@ class MetricsFile:
             "run": self._run,
             "step": result.step,
             "loss_nats": result.loss,
-            "shape": result.shape.label,
+            "shape": str(result.shape),
             "tokens": result.tokens,
             "flops": result.flops,
             "rate_share": result.rate_share,

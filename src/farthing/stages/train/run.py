@@ -234,7 +234,7 @@ def _diverged(run: _Run, result: StepResult) -> DivergedError:
     good = f"the last good checkpoint is {newest}" if newest else "there is no checkpoint yet"
     texts = "; ".join(run.batches.describe(first, count)[:_NAMED_SEQUENCES])
     return DivergedError(
-        f"step {result.step}: {result.complaint} (shape {result.shape.label}, sequences "
+        f"step {result.step}: {result.complaint} (shape {result.shape}, sequences "
         f"{first}-{first + count - 1}, batch {result.batch_digest[:16]}; first of them: {texts})",
         remedy=f"{good}; lower train.optimizer rates or train.clip_norm, or look at that text",
     )

@@ -14,5 +14,5 @@ def rate_share(step: int, steps: int, schedule: ScheduleConfig) -> float:
     left = steps - step
     if left > decay:
         return 1.0
-    # The last step still moves: with final_share 0 the rate falls to 1/decay, not to nothing.
+    # final_share would be reached one step after the last: every step that is taken moves.
     return schedule.final_share + (1 - schedule.final_share) * left / (decay + 1)
