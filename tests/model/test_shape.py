@@ -34,7 +34,8 @@ def shapes(draw):
     ids = st.sets(st.integers(0, 15), min_size=1).map(lambda found: tuple(sorted(found)))
     experts = draw(st.lists(st.integers(1, 16) | ids, min_size=sparse, max_size=sparse))
     limits = [entry if isinstance(entry, int) else len(entry) for entry in experts]
-    return Shape(layers, tuple(experts), tuple(draw(st.integers(1, limit)) for limit in limits))
+    top_k = tuple(draw(st.integers(1, limit)) for limit in limits)
+    return Shape(layers, tuple(experts), top_k).checked(CONFIG)
 
 
 @given(shapes())
@@ -136,6 +137,7 @@ UNREADABLE = [
     "layers=0-1/experts=1.5/top_k=1",
     "layers=0-1/experts=4/top_k=2/width=3",
     "layers=0-1/layers=0-3/experts=4/top_k=1",
+    "layers=0-99999999999/experts=4/top_k=1",
     "experts=4/top_k=2",
 ]
 
@@ -153,8 +155,9 @@ PER_LAYER = "one entry for all, or one per kept sparse layer"
 UNFIT = {
     "layers=0-8/experts=4/top_k=2": ("layers=0-8", "8 layers"),
     "layers=3-1/experts=4/top_k=2": ("layers=", "8 layers"),
-    "9L-4E-2K": ("not 9", "1 to 8"),
-    "0L-4E-2K": ("not 0", "1 to 8"),
+    "9L-4E-2K": ("depth of 9", "2 to 8"),
+    "0L-4E-2K": ("depth of 0", "2 to 8"),
+    "1L-4E-2K": ("depth of 1", "2 to 8"),
     "8L-17E-2K": ("experts=17", "at most 16"),
     "8L-0E-0K": ("experts=0", "at most 16"),
     "8L-0E-2K": ("experts=0", "at most 16"),
@@ -169,7 +172,6 @@ UNFIT = {
     "layers=0-2/experts=4": ("0 top_k", PER_LAYER),
     "layers=0-2": ("0 experts", PER_LAYER),
     "layers=0/experts=99/top_k=2": ("experts=99", PER_LAYER),
-    "1L-99E-2K": ("experts=99", PER_LAYER),
 }
 
 
@@ -213,11 +215,12 @@ def test_ids_that_repeat_or_are_out_of_order_are_refused(shape):
 @pytest.mark.parametrize("dense", [0, 1, 2, 3, 7])
 def test_depths_nest_and_keep_the_dense_layers_and_the_last(dense):
     config = CONFIG.model_copy(update={"num_dense_layers": dense})
-    kept = [set(keep_layers(config, depth)) for depth in range(1, 9)]
-    assert [len(layers) for layers in kept] == list(range(1, 9))
-    assert all(fewer < more for fewer, more in itertools.pairwise(kept))
     firm = set(range(max(dense, 1))) | {7}
-    assert all(firm <= layers for layers in kept[len(firm) - 1 :])
+    depths = range(len(firm), 9)
+    kept = [set(keep_layers(config, depth)) for depth in depths]
+    assert [len(layers) for layers in kept] == list(depths)
+    assert all(fewer < more for fewer, more in itertools.pairwise(kept))
+    assert all(firm <= layers for layers in kept)
     assert set(skippable_layers(config)) == set(range(8)) - firm
 
 
