@@ -33,7 +33,7 @@ assert all(isinstance(handler, logging.NullHandler) for handler in handlers), ha
 HELP = """
 import sys
 sys.argv = ["farthing", "--help"]
-from farthing.cli import main
+from farthing.cli.main import main
 try:
     main()
 except SystemExit as leaving:

@@ -339,3 +339,7 @@ def recipes_copy(name: str, target: Path, as_json: JsonOption = False) -> None:
         print_json({"file": str(file)})
     else:
         print(file)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

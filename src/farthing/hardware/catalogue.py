@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from farthing.artifacts.config import Config
 from farthing.errors import UnknownHardwareError
@@ -17,21 +17,25 @@ from farthing.quantity import Provenance, Quantity
 
 _DATA = Path(__file__).parent / "data"
 
+ProvenanceName = Literal["measured", "estimated", "assumed"]
+
 
 class CpuEntry(Config):
     """One kind of processor in `cpus.yaml`; watts are per hardware thread."""
 
-    name: str
-    vendor: str
-    family: int
-    models: tuple[int, ...]
-    name_contains: str | None = None
-    watts: float
-    low: float
-    high: float
-    date: str
-    provenance: Literal["measured", "estimated", "assumed"]
-    source: str
+    name: str = Field(description="the processor, as bills name it")
+    vendor: str = Field(description="the vendor's mark in the kernel's description")
+    family: int = Field(description="family number in the kernel's description")
+    models: tuple[int, ...] = Field(description="model numbers of this kind")
+    name_contains: str | None = Field(
+        default=None, description="a word of the model name, where the numbers are shared"
+    )
+    watts: float = Field(gt=0, description="watts per hardware thread under load")
+    low: float = Field(gt=0, description="least watts per hardware thread of this kind")
+    high: float = Field(gt=0, description="most watts per hardware thread of this kind")
+    date: str = Field(description="when the figure was read")
+    provenance: ProvenanceName = Field(description="how the figure came to be")
+    source: str = Field(description="where the figure comes from")
 
     def quantity(self) -> Quantity:
         """Watts per hardware thread with range and source."""
@@ -58,29 +62,29 @@ class CpuEntry(Config):
 class GridEntry(Config):
     """One electricity grid in `grids.yaml`."""
 
-    name: str
-    grams_per_kwh: float
-    year: int
+    name: str = Field(description="country or region")
+    grams_per_kwh: float = Field(ge=0, description="grams of CO2-equivalent per kWh")
+    year: int = Field(description="year of the figure")
 
 
 class GridFile(Config):
     """The whole of `grids.yaml`."""
 
-    source: str
-    provenance: Literal["measured", "estimated", "assumed"]
-    grids: dict[str, GridEntry]
+    source: str = Field(description="where the figures come from")
+    provenance: ProvenanceName = Field(description="how the figures came to be")
+    grids: dict[str, GridEntry] = Field(description="by three-letter country code")
 
 
 class PriceEntry(Config):
     """One reference price in `prices.yaml`."""
 
-    name: str
-    device: str
-    basis: str
-    usd_per_device_hour: float
-    date: str
-    provenance: Literal["measured", "estimated", "assumed"]
-    source: str
+    name: str = Field(description="provider and kind of machine")
+    device: str = Field(description="the kind of device priced")
+    basis: str = Field(description="on_demand, spot, reserved or owned")
+    usd_per_device_hour: float = Field(ge=0, description="US dollars per device-hour")
+    date: str = Field(description="when the price held")
+    provenance: ProvenanceName = Field(description="how the figure came to be")
+    source: str = Field(description="where the price comes from")
 
 
 @cache

@@ -1,0 +1,68 @@
+"""Put the real output of the quick start into README.md and docs/results/quickstart.md.
+
+    make quickstart
+    .venv/bin/python scripts/refresh_results.py --workspace quickstart
+
+The quick start is asked again in the same workspace: everything is reused, only the tables are
+printed. README shows them up to the members' costs; the page in docs/results has all of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+from farthing import __version__
+from farthing.hardware.machine import detect_machine
+
+ROOT = Path(__file__).resolve().parent.parent
+BEGIN = "<!-- quickstart output: written by scripts/refresh_results.py -->"
+END = "<!-- end of quickstart output -->"
+README_ENDS_BEFORE = "Members of "
+
+
+def main() -> None:
+    """Rewrite both pages from one workspace."""
+    parser = argparse.ArgumentParser(description=__doc__, add_help=True)
+    parser.add_argument("--workspace", type=Path, default=ROOT / "quickstart")
+    workspace: Path = parser.parse_args().workspace
+    output = quickstart_output(workspace)
+    machine = detect_machine()
+    where = (
+        f"farthing {__version__}, torch {torch.__version__}, Python {platform.python_version()}, "
+        f"{machine.devices} hardware threads of {machine.name}"
+    )
+    readme = ROOT / "README.md"
+    short = output[: output.index(README_ENDS_BEFORE)]
+    readme.write_text(with_block(readme.read_text(encoding="utf-8"), short), encoding="utf-8")
+    page = ROOT / "docs" / "results" / "quickstart.md"
+    page.write_text(
+        "# What `make quickstart` printed\n\n"
+        f"{where}. Written by `scripts/refresh_results.py`.\n\n```text\n{output}```\n",
+        encoding="utf-8",
+    )
+
+
+def quickstart_output(workspace: Path) -> str:
+    """What the finished quick start prints on stdout."""
+    command = [sys.executable, "-m", "farthing.cli.main", "quickstart", "--workspace"]
+    done = subprocess.run([*command, str(workspace)], capture_output=True, text=True, check=True)
+    # Folders are named relative to where the user stands.
+    text = done.stdout.replace(str(workspace), workspace.name)
+    return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+
+
+def with_block(page: str, block: str) -> str:
+    """`page` with the text between the two marks replaced."""
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n```text\n{block.rstrip()}\n```\n{END}{after}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""The commands that README tells a user to type, typed."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+PROGRAM = ".venv/bin/farthing "
+
+
+def commands() -> list[list[str]]:
+    blocks = re.findall(r"^```sh\n(.*?)^```", README.read_text(encoding="utf-8"), re.M | re.S)
+    lines = [line for block in blocks for line in block.splitlines() if line.startswith(PROGRAM)]
+    return [shlex.split(line.removeprefix(PROGRAM)) for line in lines]
+
+
+@pytest.mark.slow
+def test_every_command_of_the_readme_runs_in_the_order_of_the_page(
+    farthing, tmp_path: Path, text_file: Path
+):
+    (tmp_path / "my-text.jsonl").write_bytes(text_file.read_bytes())
+    typed = commands()
+    assert [words[0] for words in typed] == [
+        "recipes",
+        "train",
+        "evaluate",
+        "generate",
+        "extract",
+        "bill",
+        "verify",
+    ]
+    for words in typed:
+        # The recipe that takes seconds in the place of the one that takes minutes.
+        farthing(*("smoke" if word == "quickstart" else word for word in words))
+
+
+@pytest.mark.slow
+def test_every_verb_prints_one_json_object_and_nothing_else(farthing, tmp_path: Path):
+    work = ("--workspace", "w")
+    recipe = ("--recipe", "tiny.yaml")
+    for words in (
+        ("quickstart", *recipe, *work),
+        ("curate", *recipe, *work),
+        ("train", *recipe, *work),
+        ("evaluate", *work),
+        ("extract", "--shape", "3L-4E-1K", *work),
+        ("generate", "The", *work, "--max-tokens", "3"),
+        ("bill", *work),
+        ("verify", *work),
+        ("recipes", "list"),
+        ("recipes", "show", "smoke"),
+        ("recipes", "copy", "smoke", "copied.yaml"),
+    ):
+        assert isinstance(json.loads(farthing(*words, "--json").stdout), dict), words
+    assert (tmp_path / "copied.yaml").is_file()
+
+
+def test_what_is_there_is_reused_and_rerun_makes_it_again(farthing, tmp_path: Path):
+    train = ("train", "--recipe", "tiny.yaml", "--workspace", "w")
+    farthing(*train)
+    entries = len((tmp_path / "w/book.jsonl").read_bytes().splitlines())
+    assert "reuse" in farthing(*train).stderr
+    assert len((tmp_path / "w/book.jsonl").read_bytes().splitlines()) == entries
+    farthing(*train, "--rerun")
+    runs = sorted((tmp_path / "w/runs").glob("tiny-*/supernet/model.safetensors"))
+    assert len(runs) == 2
+    assert runs[0].read_bytes() == runs[1].read_bytes()
+    ambiguous = farthing("evaluate", "--workspace", "w", check=2)
+    assert "--run" in ambiguous.stderr
+
+
+def test_a_changed_setting_is_another_run_and_a_harmless_one_is_not(farthing, tmp_path: Path):
+    train = ("train", "--recipe", "tiny.yaml", "--workspace", "w")
+    farthing(*train)
+    farthing(*train, "--set", "train.keep_checkpoints=1")
+    assert len(list((tmp_path / "w/runs").glob("tiny-*/"))) == 1
+    farthing(*train, "--set", "train.seed=1")
+    assert len(list((tmp_path / "w/runs").glob("tiny-*/"))) == 2
