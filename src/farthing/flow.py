@@ -21,8 +21,8 @@ from pydantic import Field
 from farthing.artifacts.canonical import digest_json
 from farthing.artifacts.code_version import code_version
 from farthing.artifacts.config import Config, parse_config
-from farthing.artifacts.entries import Evaluation, Extraction, Member, Plan
-from farthing.artifacts.manifest import MANIFEST_NAME, Manifest
+from farthing.artifacts.entries import Evaluation, Extraction, Member, Plan, RunEnd
+from farthing.artifacts.manifest import MANIFEST_NAME, Manifest, read_manifest
 from farthing.artifacts.scores import KIND as SCORES
 from farthing.artifacts.scores import ScoreMatrix, open_scores
 from farthing.artifacts.settings import WorkspaceSettings, load_settings
@@ -126,7 +126,7 @@ def run_curate(run: RunConfig, session: Session) -> Corpus:
     settings = run.corpus.model_dump(mode="json", exclude={"sources"})
     key = _input_key("curate", settings, source_digests(run.corpus), _CURATE_CODE)
     place = _place(session, "corpora", run.name, key)
-    if _is_finished(place, session):
+    if _is_finished(place, CORPUS, session):
         return Corpus.open(place, verify=True)
     with session.book.start_run(
         "curation", run.name, input_key=key, meter=session.meter, directory=place
@@ -151,7 +151,7 @@ def run_train(run: RunConfig, corpus: Corpus, session: Session) -> Path:
     }
     key = _input_key("train", settings, {"corpus": corpus.digest}, _TRAIN_CODE)
     place = _place(session, "runs", run.name, key, finished=SUPERNET_ROOM)
-    if _is_finished(place / SUPERNET_ROOM, session):
+    if _is_finished(place / SUPERNET_ROOM, SUPERNET, session):
         return place
     make_directory(place)
     rates = make_rates(session.settings)
@@ -192,7 +192,7 @@ def run_evaluate(
     inputs = {"supernet": supernet.digest, "corpus": corpus.digest}
     key = _input_key("evaluate", config.model_dump(mode="json"), inputs, _EVALUATE_CODE)
     place = _place(session, "scores", name, key)
-    if _is_finished(place, session):
+    if _is_finished(place, SCORES, session):
         return open_scores(place)[0]
     with session.book.start_run(
         "evaluation",
@@ -235,7 +235,7 @@ def run_extract(shape: Shape, name: str, supernet: Supernet, session: Session) -
     inputs = {"supernet": supernet.digest}
     key = _input_key("extract", {"shape": str(shape)}, inputs, _EXTRACT_CODE)
     place = _place(session, "models", f"{name}-{shape.label(supernet.model.config)}", key)
-    if _is_finished(place, session):
+    if _is_finished(place, MEMBER, session):
         return place
     with session.book.start_run(
         "extraction",
@@ -355,13 +355,23 @@ def _input_key(
 def _place(session: Session, room: str, name: str, key: str, finished: str = "") -> Path:
     """The artifact's folder; with `rerun`, a new one beside those that are finished."""
     first = session.workspace.place(room, name, key)
-    copies = [first, *sorted(first.parent.glob(f"{first.name}-again*"))]
-    if session.rerun and (copies[-1] / finished / MANIFEST_NAME).exists():
-        return first.with_name(f"{first.name}-again{len(copies)}")
-    return copies[-1]
+    copies, newest = 1, first
+    while (again := first.with_name(f"{first.name}-again{copies}")).exists():
+        copies, newest = copies + 1, again
+    if session.rerun and (newest / finished / MANIFEST_NAME).exists():
+        return again
+    return newest
 
 
-def _is_finished(place: Path, session: Session) -> bool:
-    done = (place / MANIFEST_NAME).exists()
+def _is_finished(place: Path, kind: str, session: Session) -> bool:
+    """Whole on the disk and named by the book.
+
+    What a kill left between the two is made again: nothing unbilled is ever reused.
+    """
+    done = False
+    if (place / MANIFEST_NAME).exists():
+        digest = read_manifest(place, kind=kind).content_digest
+        ends = (record.body for record in session.book.records if isinstance(record.body, RunEnd))
+        done = any(end.artifact is not None and end.artifact.digest == digest for end in ends)
     session.show.line(f"{'reuse' if done else 'make':<10}{place}")
     return done

@@ -121,3 +121,24 @@ def test_a_second_writer_of_the_same_run_is_refused_by_name(
     finally:
         process.kill()
         process.wait()
+
+
+def test_an_artifact_that_was_finished_but_not_recorded_is_made_again_with_the_same_bytes(
+    farthing, tmp_path: Path
+):
+    """As after a kill between the last rename and the last line of the book."""
+    farthing(*TRAIN)
+    before = weights(tmp_path / "w")
+    book, home = tmp_path / "w/book.jsonl", tmp_path / "home"
+    lines = book.read_bytes().splitlines(keepends=True)
+    assert b'"run.end"' in lines[-1]
+    book.write_bytes(b"".join(lines[:-1]))
+    for head in home.glob("heads/*.json"):
+        head.unlink()
+    again = farthing(*TRAIN)
+    assert "reuse" in again.stderr.splitlines()[0], "the corpus was recorded"
+    assert weights(tmp_path / "w") == before
+    bill = json.loads(farthing("bill", "--workspace", "w", "--json").stdout)
+    statuses = [line["status"] for line in bill["runs"] if line["purpose"] == "training"]
+    assert statuses == ["aborted", "completed"]
+    farthing("verify", "--workspace", "w")
