@@ -146,3 +146,29 @@ def test_large_and_odd_floats_survive_the_round_trip(tmp_path, signer, number):
     path.write_bytes(seal(signer, Head(0, NOTHING_BEFORE), "genesis", body, "t"))
     (entry,) = walk(ChainFile(path))
     assert entry.body["flops"] == number
+
+
+def test_a_torn_tail_is_passed_over_only_while_it_is_no_whole_entry(chain):
+    data = chain.path.read_bytes()
+    torn = ChainFile(chain.path, torn_tail=True)
+    last = len(data.splitlines(keepends=True)[-1])
+    for cut in range(2, last, 5):
+        chain.path.write_bytes(data[:-cut])
+        assert len(list(walk(torn))) == ENTRIES - 1
+    for changed in (data[:-1], data[:-1] + b"\r", data[:-1] + b"x", data[:-1] + b"\n{}"):
+        chain.path.write_bytes(changed)
+        with pytest.raises(BookError, match="no newline ends the last line") as caught:
+            list(walk(torn))
+        assert "newline" in caught.value.remedy
+
+
+def test_a_book_that_does_not_reach_its_head_may_be_one_of_two_copies(chain, signer):
+    entries = list(walk(chain))
+    lines = chain.path.read_bytes().splitlines(keepends=True)
+    forged = seal(signer, entries[-2].head, "event", {"x": 0}, "2026-01-01T00:00Z")
+    for tail in (b"", forged):
+        chain.path.write_bytes(b"".join(lines[:-1]) + tail)
+        with pytest.raises(BookError) as caught:
+            list(walk(chain, known=entries[-1].head))
+        assert "two copies of this workspace" in caught.value.remedy
+        assert "FARTHING_HOME" in caught.value.remedy

@@ -3,28 +3,30 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from farthing.artifacts.settings import WorkspaceSettings, load_settings, write_default_settings
+from farthing.artifacts.settings import WorkspaceSettings, load_settings, settings_text
 from farthing.artifacts.workspace import Workspace
 from farthing.errors import ConfigError
 
 
-def test_the_default_file_sets_nothing_and_is_never_overwritten(tmp_path):
+def test_the_template_sets_nothing(tmp_path):
     workspace = Workspace(tmp_path)
-    write_default_settings(workspace)
+    workspace.settings_file.write_text(settings_text())
     assert load_settings(workspace) == WorkspaceSettings()
-    workspace.settings_file.write_text("grid: FRA\n")
-    write_default_settings(workspace)
-    assert load_settings(workspace).grid == "FRA"
+
+
+def test_the_template_says_that_hardware_is_part_of_the_book():
+    introduction = settings_text().partition("# prices")[0]
+    assert "Prices, grid and PUE are no part of the book" in introduction
+    assert "Hardware is" in introduction
 
 
 def test_a_missing_file_sets_nothing(tmp_path):
     assert load_settings(Workspace(tmp_path)) == WorkspaceSettings()
 
 
-def test_the_examples_in_the_default_file_are_valid(tmp_path):
+def test_the_examples_in_the_template_are_valid(tmp_path):
     workspace = Workspace(tmp_path)
-    write_default_settings(workspace)
-    lines = workspace.settings_file.read_text().splitlines()
+    lines = settings_text().splitlines()
     examples = [line.removeprefix("# ") for line in lines if line.startswith("# ")]
     start = next(i for i, line in enumerate(examples) if line.startswith("prices"))
     data = yaml.safe_load("\n".join(examples[start:]))
@@ -47,6 +49,11 @@ def test_the_examples_in_the_default_file_are_valid(tmp_path):
         "grid: FRA\ngrid_grams_per_kwh: {grams_per_kwh: 5, source: x}",
         "- a",
         "a: [",
+        "grid: FRA\ngrid: SWE",
+        "prices:\n  spot: &a {usd_per_device_hour: 1, source: x}\n  owned: *a",
+        "pue: {value: 010, source: x}",
+        "grid: 2026-01-31T00:00:00Z\n? [a]\n: b",
+        "a: " + "[" * 5000,
     ],
 )
 def test_wrong_settings_are_named_with_a_remedy(tmp_path, text):
@@ -55,3 +62,27 @@ def test_wrong_settings_are_named_with_a_remedy(tmp_path, text):
     with pytest.raises(ConfigError, match=r"farthing\.yaml") as caught:
         load_settings(workspace)
     assert caught.value.remedy
+
+
+def test_numbers_are_read_as_in_recipes(tmp_path):
+    workspace = Workspace(tmp_path)
+    workspace.settings_file.write_text(
+        "prices: {spot: {usd_per_device_hour: 1e-2, source: 2026-01-31}}\n"
+    )
+    price = load_settings(workspace).prices["spot"]
+    assert (price.usd_per_device_hour, price.source) == (0.01, "2026-01-31")
+
+
+def test_an_alias_bomb_is_refused_before_it_goes_off(tmp_path):
+    workspace = Workspace(tmp_path)
+    lines = ["a0: &a0 [x, x]"] + [f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 40)]
+    workspace.settings_file.write_text("\n".join(lines))
+    with pytest.raises(ConfigError, match=r"farthing\.yaml, line 2, column 10: an alias"):
+        load_settings(workspace)
+
+
+def test_settings_that_cannot_be_read_are_named(tmp_path):
+    workspace = Workspace(tmp_path)
+    workspace.settings_file.mkdir()
+    with pytest.raises(ConfigError, match=r"farthing\.yaml cannot be read"):
+        load_settings(workspace)

@@ -6,7 +6,7 @@ import pytest
 
 from farthing.artifacts.settings import HardwareFigure
 from farthing.errors import UnknownHardwareError
-from farthing.hardware.catalogue import cpu, cpus, grid, grid_file, grid_range, reference_prices
+from farthing.hardware.catalogue import cpus, grid, grid_file, grid_range, reference_prices
 from farthing.hardware.machine import available_threads, detect_machine
 from farthing.quantity import Provenance
 
@@ -54,12 +54,10 @@ def test_a_neighbour_in_name_is_not_the_part(tmp_path):
     assert exact.name != other.name
 
 
-def test_an_unknown_processor_has_unknown_watts_and_a_remedy(tmp_path):
+def test_an_unknown_processor_has_unknown_watts(tmp_path):
     machine = _detect(tmp_path, "GenuineFarthing", 1, 2, "Abacus 3000")
     assert machine.watts_per_device is None
     assert machine.name == "Abacus 3000"
-    assert "watts_per_device" in machine.remedy
-    assert "GenuineFarthing" in machine.remedy
 
 
 def test_the_users_own_figure_goes_before_the_catalogue(tmp_path):
@@ -97,6 +95,3 @@ def test_an_unknown_name_gets_the_nearest_ones_and_how_to_add_it():
         grid("Fance")
     assert "France" in caught.value.remedy
     assert "farthing.yaml" in caught.value.remedy
-    with pytest.raises(UnknownHardwareError) as caught:
-        cpu("Xeon Platinum 8571")
-    assert "8570" in caught.value.remedy

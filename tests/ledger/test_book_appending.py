@@ -47,7 +47,9 @@ def test_two_processes_appending_at_once_keep_one_valid_chain(workspace):
     for worker in workers:
         worker.join(60)
     assert [worker.exitcode for worker in workers] == [0, 0, 0]
-    details = [r.body.detail for r in read_book(workspace.book_file) if isinstance(r.body, Event)]
+    details = [
+        r.body.detail for r in read_book(workspace.book_file).records if isinstance(r.body, Event)
+    ]
     for name in "abc":
         assert [d for d in details if d[0] == name] == [f"{name} {i}" for i in range(15)]
 
@@ -102,7 +104,7 @@ def test_a_torn_last_line_is_mended_and_the_mending_is_recorded(workspace, book)
     book.append(_event("kept"))
     whole = workspace.book_file.read_bytes()
     workspace.book_file.write_bytes(whole + b'{"body":{"half')
-    assert len(read_book(workspace.book_file)) == 2
+    assert len(read_book(workspace.book_file).records) == 2
     mended = Book.open(workspace)
     assert workspace.book_file.read_bytes().startswith(whole + b'{"body":{"detail":"a write was')
     assert mended.records[-1].body.event == "mended"
@@ -115,9 +117,13 @@ def test_a_torn_tail_that_hides_a_known_entry_is_refused(workspace, book):
     book.append(_event("hidden"))
     data = workspace.book_file.read_bytes()
     workspace.book_file.write_bytes(data[:-1])
-    with pytest.raises(BookError, match="ends after entry 2, but 3 were recorded"):
+    with pytest.raises(BookError, match="no newline ends the last line"):
         Book.open(workspace)
     assert workspace.book_file.read_bytes() == data[:-1]
+    workspace.book_file.write_bytes(data[:-20])
+    with pytest.raises(BookError, match="ends after entry 2, but 3 were recorded"):
+        Book.open(workspace)
+    assert workspace.book_file.read_bytes() == data[:-20]
 
 
 def test_a_book_one_entry_ahead_of_the_record_is_a_crash_and_no_fraud(workspace, book, home):
@@ -148,7 +154,7 @@ def test_a_full_disk_leaves_the_book_valid(workspace, book, monkeypatch, written
     monkeypatch.setenv("FARTHING_HOME", str(workspace.root.parent / "home"))
     assert workspace.book_file.read_bytes() == before
     book.append(_event("fits"))
-    assert len(read_book(workspace.book_file)) == 2
+    assert len(read_book(workspace.book_file).records) == 2
 
 
 def _append_under_limit(root: Path, results: multiprocessing.SimpleQueue) -> None:
@@ -193,7 +199,7 @@ def test_another_users_key_cannot_go_on_with_the_book(workspace, monkeypatch, tm
     with pytest.raises(BookError, match=r"line 1 .*another key") as caught:
         Book.open(workspace)
     assert "FARTHING_HOME" in caught.value.remedy
-    assert len(read_book(workspace.book_file)) == 1  # but anyone can read and check it
+    assert len(read_book(workspace.book_file).records) == 1  # but anyone can read and check it
 
 
 @pytest.mark.usefixtures("workspace")
@@ -302,7 +308,7 @@ def test_a_writer_killed_at_any_moment_leaves_a_book_that_opens(workspace):
         time.sleep(0.02 + 0.013 * trial)
         writer.kill()
         writer.communicate()
-        before = len(read_book(workspace.book_file))
+        before = len(read_book(workspace.book_file).records)
         assert len(Book.open(workspace).records) >= before > trial
 
 

@@ -54,7 +54,7 @@ def test_the_meter_begins_with_the_process_not_with_the_call(machine, tmp_path):
 
 
 def test_unknown_watts_make_unknown_energy(tmp_path):
-    machine = Machine("m", "mystery", "cpu-thread", 4, None, "add it")
+    machine = Machine("m", "mystery", "cpu-thread", 4, None)
     work = Meter(machine, powercap=tmp_path).lap()
     assert (work.joules, work.energy_method) == (None, "none")
 

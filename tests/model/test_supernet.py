@@ -17,6 +17,7 @@ CPU = torch.device("cpu")
 def save(tmp_path):
     def save(model):
         save_weights(model, tmp_path, {"steps": 3})
+        (tmp_path / "tokenizer.json").write_text("{}")
         write_manifest(tmp_path, kind="supernet", input_key="0" * 64, detail={})
         return tmp_path
 
@@ -68,3 +69,14 @@ def test_weights_of_another_size_are_refused(build, save, sparse_config):
     write_manifest(directory, kind="supernet", input_key="0" * 64, detail={})
     with pytest.raises(ArtifactError, match="does not hold this model"):
         open_supernet(directory, kind="supernet", device=CPU)
+
+
+def test_a_manifest_that_leaves_the_weights_out_is_refused(build, save, sparse_config):
+    directory = save(build(sparse_config, dtype=torch.float32))
+    weights = directory / "model.safetensors"
+    kept = weights.read_bytes()
+    weights.unlink()
+    write_manifest(directory, kind="supernet", input_key="0" * 64, detail={})
+    weights.write_bytes(kept)
+    with pytest.raises(ArtifactError, match=r"model\.safetensors"):
+        open_supernet(directory, kind="supernet", device=torch.device("cpu"))

@@ -2,8 +2,8 @@
 
 import pytest
 
+from farthing.artifacts.yaml_reader import read_yaml
 from farthing.recipes.loader import list_recipes, recipe_text
-from farthing.recipes.yaml_reader import read_yaml
 
 RECIPES = list_recipes()
 

@@ -33,6 +33,16 @@ _FIELDS = {"body", "key", "kind", "n", "prev", "sig", "time"}
 _LARGEST_INTEGER = 2**53 - 1
 _RESTORE = "restore the file from a copy; what was changed cannot be trusted"
 
+# The head is kept per book, and a copied workspace holds the same book.
+_RESTORE_OR_COPY = (
+    "restore the file from a copy, what is missing or changed is part of the bill; or, if two "
+    "copies of this workspace were both written on this machine: keep one of them, or give the "
+    "other a FARTHING_HOME of its own that holds a copy of the signing key and no heads"
+)
+_WHOLE_BUT_FOR_ITS_NEWLINE = (
+    "restore the file from a copy; if nothing but its last newline is missing, put that back"
+)
+
 _OTHER_KEY = (
     "write with the key that began this file (set FARTHING_HOME to its folder), or restore a copy"
 )
@@ -97,13 +107,19 @@ class ChainFile:
         path: the file.
         first_prev: what the first line continues: `NOTHING_BEFORE`, or the run.start entry.
         public_key: raw public key, or None to take it from the body of the first entry (genesis).
-        torn_tail: True to stop in silence at a last line that has no newline yet.
+        torn_tail: True to stop in silence at a last line that is the beginning of an entry only,
+            as a crash leaves it, or as a reader sees it whom a writer has overtaken.
     """
 
     path: Path
     first_prev: str = NOTHING_BEFORE
     public_key: bytes | None = None
     torn_tail: bool = False
+
+    @property
+    def cut_remedy(self) -> str:
+        """What to do when a recorded head is not there; only books are copied with their heads."""
+        return _RESTORE_OR_COPY if self.first_prev == NOTHING_BEFORE else _RESTORE
 
 
 def seal(signer: Signer, head: Head, kind: str, body: dict[str, Any], time: str) -> bytes:
@@ -147,15 +163,14 @@ def walk(
             entry, public_key = _verify(chain, line, head, public_key, offset)
             head, offset = entry.head, entry.end
             if known is not None and head.count == known.count and head.digest != known.digest:
-                raise _broken(
-                    chain.path, head.count - 1, entry.kind, "differs from the recorded head"
-                )
+                failure = "differs from the recorded head"
+                raise _broken(chain.path, head.count - 1, entry.kind, failure, chain.cut_remedy)
             yield entry
     if known is not None and head.count < known.count:
         raise BookError(
             f"{chain.path} ends after entry {head.count}, but {known.count} were recorded: "
             f"the last {known.count - head.count} were cut off (after line {head.count})",
-            remedy="restore the file from a copy; the missing entries are part of the bill",
+            remedy=chain.cut_remedy,
         )
 
 
@@ -163,11 +178,21 @@ def _lines(file: IO[bytes], chain: ChainFile, head: Head) -> Iterator[bytes]:
     number = head.count
     for line in file:
         if not line.endswith(b"\n"):
-            if chain.torn_tail:
+            if chain.torn_tail and not _holds_an_entry(line):
                 return
-            raise _broken(chain.path, number, _guess_kind(line), "no newline ends the last line")
+            failure, kind = "no newline ends the last line", _guess_kind(line)
+            raise _broken(chain.path, number, kind, failure, _WHOLE_BUT_FOR_ITS_NEWLINE)
         yield line
         number += 1
+
+
+def _holds_an_entry(torn: bytes) -> bool:
+    """Whether a line without newline begins with a whole entry: a cut write holds only a part."""
+    try:
+        json.JSONDecoder().raw_decode(torn.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _verify(

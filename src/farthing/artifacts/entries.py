@@ -25,6 +25,7 @@ RULES_VERSION = 1
 
 Purpose = Literal["curation", "training", "evaluation", "extraction"]
 Status = Literal["completed", "failed", "aborted"]
+Evidence = Literal["meter", "heartbeat", "clock"]
 
 _SHARE_ROUNDING = 1e-9
 
@@ -119,7 +120,8 @@ class RunStart(Body):
     resumed_from_step: int | None
     environment: Environment
     machine: MachineRecord
-    journal: str
+    # The path is followed: nothing but a journal's place may stand here.
+    journal: str = Field(pattern=r"^journals/[0-9]+\.jsonl$")
 
 
 class Heartbeat(Body):
@@ -169,7 +171,14 @@ class ArtifactRef(Body):
 
 
 class RunEnd(Body):
-    """A run is over, well or not: its whole work, and how far its journal reaches."""
+    """A run is over, well or not: its work, and how far its journal reaches.
+
+    Attributes:
+        evidence: on what `work` rests. `meter`: the run ended itself and read its meter.
+            `heartbeat`: it was killed, and `work` is its last heartbeat's. `clock`: its journal
+            was lost too; `work` is the least that it used, and the time of this entry bounds the
+            rest.
+    """
 
     kind_name: ClassVar[str] = "run.end"
 
@@ -178,6 +187,7 @@ class RunEnd(Body):
     reason: str | None
     artifact: ArtifactRef | None
     work: Work
+    evidence: Evidence = "meter"
     journal_count: int
     journal_head: str
 
@@ -249,10 +259,22 @@ def known_head(path: Path) -> Head | None:
         return read_head(sha256_hex(file.readline()))
 
 
-def read_book(path: Path) -> list[Record]:
-    """All whole entries of a book, verified, down to the head known on this machine.
+@dataclass(frozen=True)
+class BookText:
+    """A book as it was read.
 
-    Takes no lock: a line that somebody is just writing is left out.
+    Attributes:
+        records: all whole entries, verified, from genesis.
+        torn_bytes: what stands after them and is no whole entry; 0 unless a write was cut off or
+            is under way.
+    """
+
+    records: tuple[Record, ...]
+    torn_bytes: int
+
+
+def read_book(path: Path) -> BookText:
+    """Read and verify a book, down to the head known on this machine. Takes no lock.
 
     Raises:
         BookError: there is no book, its chain is broken, or its tail was cut.
@@ -263,13 +285,15 @@ def read_book(path: Path) -> list[Record]:
         )
     # The known head is read first: the book may grow in between, the record must not.
     known = known_head(path)
-    records = list(read_records(ChainFile(path, torn_tail=True), known=known))
+    # So is the size: what others append while we read is theirs, and no torn line of ours.
+    size = path.stat().st_size
+    records = tuple(read_records(ChainFile(path, torn_tail=True), known=known))
     if not records or not isinstance(records[0].body, Genesis):
         raise BookError(
             f"{path}, line 1 (entry 0, genesis): the book does not begin with its genesis",
             remedy="restore the book from a copy",
         )
-    return records
+    return BookText(records, torn_bytes=max(0, size - records[-1].entry.end))
 
 
 def parse_body(path: Path, entry: Entry) -> Body:

@@ -7,10 +7,11 @@ be reused; `content_digest` (the files' digests) proves what came out.
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from farthing.artifacts.canonical import digest_file, digest_json
 from farthing.artifacts.storage import write_atomic
@@ -29,6 +30,16 @@ class Manifest(BaseModel):
     files: dict[str, str]
     content_digest: str
     detail: dict[str, Any]
+
+    @field_validator("files")
+    @classmethod
+    def _inside(cls, files: dict[str, str]) -> dict[str, str]:
+        for name in files:
+            path = PurePosixPath(name)
+            inside = path.parts and not path.is_absolute() and ".." not in path.parts
+            if not inside or "\\" in name or str(path) != name:
+                raise ValueError(f"the file name {name!r} does not stay inside the folder")
+        return files
 
 
 def write_manifest(
@@ -56,7 +67,8 @@ def read_manifest(directory: Path, *, kind: str) -> Manifest:
     """The manifest of `directory`, without reading the files it lists.
 
     Raises:
-        ArtifactError: it is missing, malformed, of another kind, or its own digest is wrong.
+        ArtifactError: it is missing, malformed, of another kind, names files outside the folder,
+            or its own digest is wrong.
     """
     path = directory / MANIFEST_NAME
     try:
@@ -82,12 +94,25 @@ def read_manifest(directory: Path, *, kind: str) -> Manifest:
     return manifest
 
 
-def verify_files(directory: Path, manifest: Manifest) -> None:
+def verify_files(directory: Path, manifest: Manifest, required: Iterable[str] = ()) -> None:
     """Compare every listed file with its digest.
 
+    Args:
+        directory: the artifact's folder.
+        manifest: what it should hold. Further files are nobody's business: no opener reads them.
+        required: the files that the caller is going to read; a manifest that leaves one out would
+            let it change unseen.
+
     Raises:
-        ArtifactError: naming the first file that is missing or differs.
+        ArtifactError: naming the first file that is not listed, is missing or differs.
     """
+    for name in required:
+        if name not in manifest.files:
+            raise ArtifactError(
+                f"{directory / MANIFEST_NAME} does not list {name}, without which there is no "
+                f"{manifest.kind}",
+                remedy="restore the folder from a copy, or remove it to make it again",
+            )
     for name, expected in manifest.files.items():
         path = directory / name
         if not path.is_file():

@@ -23,7 +23,6 @@ class MemberScore(BaseModel):
         flops_per_token: forward FLOPs per token over one full context.
         bpb: bits per byte by domain.
         mean_bpb: mean over the domains, each counted once.
-        seconds: wall time of scoring this member.
         best_for_flops: nobody is as good with as few FLOPs per token (compute front).
         best_for_size: nobody is as good with as few parameters (memory front).
     """
@@ -39,7 +38,6 @@ class MemberScore(BaseModel):
     flops_per_token: float
     bpb: dict[str, float]
     mean_bpb: float
-    seconds: float
     best_for_flops: bool
     best_for_size: bool
 
@@ -77,7 +75,7 @@ def open_scores(directory: Path) -> tuple[ScoreMatrix, Manifest]:
         ArtifactError: it is missing, changed or damaged.
     """
     manifest = read_manifest(directory, kind=KIND)
-    verify_files(directory, manifest)
+    verify_files(directory, manifest, required=(SCORES_NAME,))
     path = directory / SCORES_NAME
     try:
         return ScoreMatrix.model_validate_json(path.read_bytes()), manifest

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import Field, model_validator
 
 from farthing.artifacts.config import Config, parse_config
-from farthing.artifacts.storage import write_atomic
 from farthing.artifacts.workspace import Workspace
+from farthing.artifacts.yaml_reader import read_yaml
 from farthing.errors import ConfigError
 
 Basis = Literal["on_demand", "spot", "reserved", "owned"]
@@ -78,15 +77,23 @@ class WorkspaceSettings(Config):
         return self
 
 
-_TEMPLATE = """\
+_INTRODUCTION = """\
 # farthing.yaml: what only you know about this workspace. Everything here is optional; what is not
-# set is printed as unknown in the bill, never guessed. Changing it changes the bill, not the book.
+# set is printed as unknown in the bill, never guessed.
+# Prices, grid and PUE are no part of the book: changing them changes the bill of every run.
+# Hardware is: each run enters its watts and joules as it goes. Changing it changes the runs to
+# come, and of the past ones those whose energy is unknown.
 
+"""
+
+_PRICES_EXAMPLE = """\
 # prices:                       # US dollars per device-hour; on a CPU machine a device is one
 #   on_demand:                  # hardware thread. Bases: on_demand, spot, reserved, owned.
 #     usd_per_device_hour: 0.01
 #     source: "my provider's price list, 2026-01-31"
+"""
 
+_REST = """
 # grid: FRA                     # a grid of the catalogue (country code), or your own figure:
 # grid_grams_per_kwh:
 #   grams_per_kwh: 50
@@ -107,21 +114,21 @@ def load_settings(workspace: Workspace) -> WorkspaceSettings:
     """Read `farthing.yaml`; a missing or empty file sets nothing.
 
     Raises:
-        ConfigError: it is not YAML, or a key or value is wrong.
+        ConfigError: it cannot be read, is not YAML, or a key or value is wrong.
     """
     path = workspace.settings_file
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return WorkspaceSettings()
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"{path} is not readable YAML: {error}", remedy="correct the file, or remove it"
+            f"{path} cannot be read: {error}", remedy="correct the file, or remove it"
         ) from error
+    data = read_yaml(text, where=str(path), remedy="correct the file there, or remove it")
     return parse_config(WorkspaceSettings, {} if data is None else data, where=str(path))
 
 
-def write_default_settings(workspace: Workspace) -> None:
-    """Write a commented `farthing.yaml` that sets nothing, unless the file is there."""
-    if not workspace.settings_file.exists():
-        write_atomic(workspace.settings_file, _TEMPLATE.encode())
+def settings_text(prices: str = _PRICES_EXAMPLE) -> str:
+    """A commented `farthing.yaml` that sets `prices`, a block of YAML, or nothing at all."""
+    return _INTRODUCTION + prices + _REST

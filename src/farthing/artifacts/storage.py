@@ -86,12 +86,19 @@ def staged_directory(final: Path) -> Iterator[Path]:
                 if file.is_file():
                     _flush_file(file)
             if final.exists():
-                shutil.rmtree(final)
+                remove_directory(final)
             os.rename(partial, final)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
         _flush_directory(final.parent)
+
+
+def remove_directory(path: Path) -> None:
+    """Delete a folder under a partial name: half of it never stands under its own."""
+    leaving = path.with_name(f".{path.name}{PARTIAL_MARK}-leaving-{os.getpid()}")
+    os.rename(path, leaving)
+    shutil.rmtree(leaving)
 
 
 def remove_partials(final: Path) -> list[Path]:

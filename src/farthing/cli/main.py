@@ -22,7 +22,7 @@ from farthing.cli.output import (
     read_bill,
     write_reference_price,
 )
-from farthing.errors import ConfigError, FarthingError
+from farthing.errors import FarthingError
 
 app = typer.Typer(
     name="farthing",
@@ -93,11 +93,12 @@ def quickstart(
     """The whole flow at small size: text, one elastic run, its family, samples and the bill."""
     from farthing import flow
     from farthing.model.shape import Shape
+    from farthing.session import open_session
     from farthing.stages.serve.continue_text import continue_text
 
     run = load_run(recipe, changes)
     write_reference_price(workspace)
-    session = flow.open_session(workspace, make_show(as_json))
+    session = open_session(workspace, make_show(as_json))
     corpus = flow.run_curate(run, session)
     place = flow.run_train(run, corpus, session)
     _, supernet = flow.open_run(place)
@@ -135,9 +136,11 @@ def curate(
 ) -> None:
     """Turn raw documents into a tokenised corpus with provenance."""
     from farthing import flow
+    from farthing.session import open_session
 
     run = load_run(recipe, changes)
-    corpus = flow.run_curate(run, flow.open_session(workspace, make_show(as_json), rerun=rerun))
+    session = open_session(workspace, make_show(as_json))
+    corpus = flow.run_curate(run, session, rerun=rerun)
     detail = {"corpus": str(corpus.directory), "digest": corpus.digest, **corpus.manifest.detail}
     if as_json:
         print_json(detail)
@@ -163,10 +166,11 @@ def train(
 ) -> None:
     """Train one elastic run; the same command resumes an interrupted one."""
     from farthing import flow
+    from farthing.session import open_session
 
     run = load_run(recipe, changes)
-    session = flow.open_session(workspace, make_show(as_json), rerun=rerun)
-    place = flow.run_train(run, flow.run_curate(run, session), session)
+    session = open_session(workspace, make_show(as_json))
+    place = flow.run_train(run, flow.run_curate(run, session), session, rerun=rerun)
     _, supernet = flow.open_run(place)
     if as_json:
         print_json({"run": str(place), "digest": supernet.digest, **supernet.origin})
@@ -188,16 +192,18 @@ def evaluate(
     """Score the members of a family in bits per byte on held-out text."""
     from farthing import flow
     from farthing.artifacts.config import parse_config
+    from farthing.artifacts.workspace import Workspace
+    from farthing.session import open_session
     from farthing.stages.evaluate.config import EvaluateConfig
 
-    session = flow.open_session(workspace, make_show(as_json), rerun=rerun)
-    config, supernet = flow.open_run(flow.find_run(session.workspace, run))
+    config, supernet = flow.open_run(flow.find_run(Workspace(workspace), run))
     settings = config.evaluate.model_dump(mode="json")
     settings |= {"members": shapes} if shapes else {}
     settings |= {"split": split} if split else {}
     wanted = parse_config(EvaluateConfig, settings, where="farthing evaluate")
-    corpus = flow.corpus_of(supernet, session.workspace)
-    matrix = flow.run_evaluate(wanted, config.name, supernet, corpus, session)
+    corpus = flow.corpus_of(supernet, Workspace(workspace))
+    session = open_session(workspace, make_show(as_json))
+    matrix = flow.run_evaluate(wanted, config.name, supernet, corpus, session, rerun=rerun)
     if as_json:
         print_json(matrix.model_dump(mode="json"))
     else:
@@ -214,12 +220,14 @@ def extract(
 ) -> None:
     """Cut a member out of its supernet as a model of its own."""
     from farthing import flow
+    from farthing.artifacts.workspace import Workspace
     from farthing.model.shape import Shape
+    from farthing.session import open_session
 
-    session = flow.open_session(workspace, make_show(as_json), rerun=rerun)
-    config, supernet = flow.open_run(flow.find_run(session.workspace, run))
+    config, supernet = flow.open_run(flow.find_run(Workspace(workspace), run))
     wanted = Shape.parse(shape, supernet.model.config)
-    place = flow.run_extract(wanted, config.name, supernet, session)
+    session = open_session(workspace, make_show(as_json))
+    place = flow.run_extract(wanted, config.name, supernet, session, rerun=rerun)
     if as_json:
         print_json({"member": str(place), "shape": str(wanted)})
     else:
@@ -291,16 +299,13 @@ def verify(
     from farthing.artifacts.workspace import Workspace
     from farthing.stages.verify.run import verify_workspace
 
-    if (head is None) != (count is None):
-        raise ConfigError(
-            "--head and --count belong together", remedy="give both, as `farthing bill` prints them"
-        )
     verdict = verify_workspace(Workspace(workspace), head=head, count=count)
     if as_json:
         print_json(verdict.to_json())
     else:
         for finding in verdict.findings:
-            print(f"{'ok   ' if finding.ok else 'WRONG'} {finding.check}: {finding.detail}")
+            mark = "ok   " if finding.ok else "WRONG"
+            print(f"{mark} {finding.check}: {finding.detail} ({finding.where})")
     return 0 if verdict.ok else 1
 
 
@@ -318,7 +323,7 @@ def recipes_list(as_json: JsonOption = False) -> None:
 
 
 @recipes_app.command("show")
-def recipesmake_show(name: str, as_json: JsonOption = False) -> None:
+def recipes_show(name: str, as_json: JsonOption = False) -> None:
     """The YAML of one recipe."""
     from farthing.recipes.loader import recipe_text
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from farthing.artifacts.scores import ScoreMatrix
     from farthing.artifacts.workspace import Workspace
     from farthing.ledger.bill import Bill
+    from farthing.session import Show as Show
 
 _PIPE_WIDTH = 140
 
@@ -28,11 +29,11 @@ def load_run(recipe: str, changes: list[str]) -> flow.RunConfig:
     return load_recipe(recipe, changes, RunConfig)
 
 
-def make_show(as_json: bool) -> flow.Show:
+def make_show(as_json: bool) -> Show:
     """Progress on stderr; with --json a script is reading, so no bar."""
     from rich.console import Console
 
-    from farthing.flow import Show
+    from farthing.session import Show
     from farthing.stages.train.progress import StepWatch
 
     console = Console(stderr=True, force_terminal=False if as_json else None)

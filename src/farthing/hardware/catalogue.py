@@ -101,20 +101,8 @@ def grid_file() -> GridFile:
 
 @cache
 def reference_prices() -> tuple[PriceEntry, ...]:
-    """Prices to compare with; a bill never uses them unasked."""
+    """Prices to compare with. No bill uses them; the quick start copies them into farthing.yaml."""
     return TypeAdapter(tuple[PriceEntry, ...]).validate_python(tuple(_load("prices.yaml")))
-
-
-def cpu(name: str) -> CpuEntry:
-    """The processor of this name.
-
-    Raises:
-        UnknownHardwareError: with the nearest names.
-    """
-    known = {entry.name: entry for entry in cpus()}
-    if name not in known:
-        raise _unknown("processor", name, list(known), "hardware: {name, watts_per_device, source}")
-    return known[name]
 
 
 def grid(code: str) -> Quantity:
@@ -131,7 +119,7 @@ def grid(code: str) -> Quantity:
     key = by_name.get(code, code)
     if key not in file.grids:
         names = [*file.grids, *by_name]
-        raise _unknown("grid", code, names, "grid_grams_per_kwh: {grams_per_kwh, source}")
+        raise _unknown_grid(code, names)
     return _intensity(file, file.grids[key])
 
 
@@ -153,13 +141,14 @@ def _intensity(file: GridFile, entry: GridEntry) -> Quantity:
     )
 
 
-def _unknown(what: str, name: str, names: list[str], setting: str) -> UnknownHardwareError:
+def _unknown_grid(name: str, names: list[str]) -> UnknownHardwareError:
     lowered = {known.lower(): known for known in names}
     near = difflib.get_close_matches(name.lower(), list(lowered), n=3, cutoff=0.3)
     hint = f"the nearest are {', '.join(lowered[known] for known in near)}; " if near else ""
     return UnknownHardwareError(
-        f"the catalogue has no {what} {name!r}",
-        remedy=f"{hint}or give your own figure in farthing.yaml as {setting}",
+        f"the catalogue has no grid {name!r}",
+        remedy=f"{hint}or give your own figure in farthing.yaml as "
+        "grid_grams_per_kwh: {grams_per_kwh, source}",
     )
 
 

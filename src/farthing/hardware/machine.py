@@ -29,7 +29,6 @@ class Machine:
         device: the kind of device counted.
         devices: how many of them this process may use.
         watts_per_device: W per device under load, or None where nobody has given a figure.
-        remedy: what to do about unknown watts, or None.
     """
 
     id: str
@@ -37,7 +36,6 @@ class Machine:
     device: str
     devices: int
     watts_per_device: Quantity | None
-    remedy: str | None
 
 
 def detect_machine(figure: HardwareFigure | None = None, *, cpuinfo: Path = _CPUINFO) -> Machine:
@@ -60,7 +58,6 @@ def detect_machine(figure: HardwareFigure | None = None, *, cpuinfo: Path = _CPU
         device=CPU_THREAD,
         devices=available_threads(),
         watts_per_device=watts,
-        remedy=None if watts is not None else _remedy(marks, model_name),
     )
 
 
@@ -98,14 +95,3 @@ def _look_up(marks: dict[str, str], model_name: str) -> tuple[str, Quantity | No
         if entry.matches(marks.get("vendor_id", ""), family, model, model_name):
             return entry.name, entry.quantity()
     return model_name, None
-
-
-def _remedy(marks: dict[str, str], model_name: str) -> str:
-    seen = ", ".join(
-        f"{key} {marks[key]}" for key in ("vendor_id", "cpu family", "model") if key in marks
-    )
-    return (
-        f"the catalogue has no watts for {model_name!r} ({seen or 'no marks'}): energy is unknown. "
-        "Add to farthing.yaml: hardware: {name, watts_per_device, source}, where watts_per_device "
-        "is the processor's TDP divided by its hardware threads"
-    )

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import yaml
 
+from farthing.artifacts.settings import settings_text
 from farthing.artifacts.storage import make_directory, write_atomic
 from farthing.artifacts.workspace import Workspace
 from farthing.hardware.catalogue import reference_prices
 from farthing.hardware.machine import CPU_THREAD
 
-_HEADER = """\
-# Written by the quick start. The prices are REFERENCES of the catalogue, not what you pay:
-# replace them. Grid, PUE and unknown hardware can be set here too:
-#   grid: FRA                                   a grid of the catalogue (country code)
-#   pue: {value: 1.3, source: "..."}            energy at the site's meter per energy at the plug
-#   hardware: {name: ..., watts_per_device: ..., source: "..."}
+_WARNING = """\
+# Written by the quick start: these prices are REFERENCES of the catalogue, not what you pay. US
+# dollars per device-hour; on a CPU machine a device is one hardware thread. Replace them.
 """
 
 
@@ -36,5 +34,5 @@ def write_reference_settings(workspace: Workspace) -> bool:
     }
     make_directory(workspace.root)
     body = yaml.safe_dump({"prices": prices}, sort_keys=False, allow_unicode=True, width=100)
-    write_atomic(workspace.settings_file, (_HEADER + body).encode())
+    write_atomic(workspace.settings_file, settings_text(_WARNING + body).encode())
     return True

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from farthing.artifacts.entries import (
     Evaluation,
+    Evidence,
     Extraction,
     Genesis,
     Record,
@@ -16,10 +18,17 @@ from farthing.artifacts.entries import (
 )
 from farthing.artifacts.work import Work
 from farthing.artifacts.workspace import Workspace
+from farthing.errors import BookError
+from farthing.ledger.figures import Figures, Rates, bounded_figures, make_figures
 from farthing.ledger.journal import read_journal_end
-from farthing.ledger.meter import UNKNOWN_WORK
+from farthing.ledger.meter import NO_WORK
 
 RunStatus = Literal["completed", "failed", "aborted", "open"]
+
+# Laps and differences of clocks round in the last digits.
+_ROUNDING_SECONDS = 1e-3
+
+_AMOUNTS = ("wall_seconds", "device_seconds", "cpu_seconds", "tokens", "flops", "optimizer_flops")
 
 
 @dataclass(frozen=True)
@@ -32,7 +41,11 @@ class RunAccount:
         status: how it ended, or "open".
         reason: why it failed or was aborted, or what is odd about it.
         artifact_digest: what it made, or None.
-        work: what it is billed for: its end's total, or its last heartbeat's.
+        work: what it is billed for; if `evidence` is `clock`, what it used at least.
+        evidence: on what `work` rests, as in `RunEnd`.
+        most_seconds: if `evidence` is `clock`, the wall time that it used at most, or None if the
+            run has not been closed yet.
+        raised: whether `work` is the sum of `members`, because the journal was behind them.
         members: the "of which" entries that name this run.
     """
 
@@ -42,59 +55,132 @@ class RunAccount:
     reason: str | None
     artifact_digest: str | None
     work: Work
+    evidence: Evidence
+    most_seconds: float | None
+    raised: bool
     members: tuple[Evaluation | Extraction, ...]
+
+    def figures(self, rates: Rates, *, without: Work = NO_WORK) -> Figures:
+        """What the run cost, or what is left of that without some of its members' parts.
+
+        Raises:
+            BookError: the parts are larger than the run.
+        """
+        machine = self.start.machine
+        rest = _not_negative(self.work - without, self)
+        if self.evidence != "clock":
+            return make_figures(rest, machine, rates)
+        most = self.most_seconds
+        left = None if most is None else max(0.0, most - without.wall_seconds)
+        return bounded_figures(rest, left, machine, rates)
 
 
 def collect_runs(workspace: Workspace, records: Sequence[Record]) -> list[RunAccount]:
     """The account of every run in the book, in the order of their numbers."""
-    ends = {record.body.run: record.body for record in records if isinstance(record.body, RunEnd)}
+    ends: dict[int, tuple[RunEnd, str]] = {}
     members: dict[int, list[Evaluation | Extraction]] = {}
     for record in records:
-        if isinstance(record.body, (Evaluation, Extraction)):
+        if isinstance(record.body, RunEnd):
+            ends[record.body.run] = record.body, record.entry.time
+        elif isinstance(record.body, (Evaluation, Extraction)):
             members.setdefault(record.body.run, []).append(record.body)
     public_key = _public_key(records)
-    return [
-        _account(
-            workspace,
-            record,
-            record.body,
-            ends.get(record.body.run),
-            tuple(members.get(record.body.run, ())),
-            public_key,
-        )
-        for record in records
-        if isinstance(record.body, RunStart)
-    ]
+    accounts = []
+    for record in records:
+        if isinstance(record.body, RunStart):
+            of_which = tuple(members.get(record.body.run, ()))
+            if record.body.run in ends:
+                account = _closed(record, record.body, *ends[record.body.run], of_which)
+            else:
+                account = _open(workspace, record, record.body, of_which, public_key)
+            accounts.append(account)
+    return accounts
 
 
-def _account(
-    workspace: Workspace,
+def _closed(
     record: Record,
     start: RunStart,
-    end: RunEnd | None,
+    end: RunEnd,
+    end_time: str,
     members: tuple[Evaluation | Extraction, ...],
-    public_key: bytes,
 ) -> RunAccount:
-    status: RunStatus
-    if end is not None:
-        status, reason, work = end.status, end.reason, end.work
-    else:
-        found = read_journal_end(workspace.root / start.journal, record.entry.digest, public_key)
-        status, work = "open", found.work or UNKNOWN_WORK
-        reason = f"no end yet; billed up to its last heartbeat{_damage(found.damage)}"
+    work, raised = end.work, False
+    if end.evidence != "meter":
+        work, raised = _at_least(end.work, members)
     return RunAccount(
         start=start,
         started=record.entry.time,
-        status=status,
-        reason=reason,
-        artifact_digest=end.artifact.digest if end is not None and end.artifact else None,
+        status=end.status,
+        reason=end.reason,
+        artifact_digest=end.artifact.digest if end.artifact else None,
         work=work,
+        evidence=end.evidence,
+        most_seconds=_seconds(record.entry.time, end_time) if end.evidence == "clock" else None,
+        raised=raised,
         members=members,
     )
 
 
-def _damage(damage: str | None) -> str:
-    return f"; its journal: {damage}" if damage else ""
+def _open(
+    workspace: Workspace,
+    record: Record,
+    start: RunStart,
+    members: tuple[Evaluation | Extraction, ...],
+    public_key: bytes,
+) -> RunAccount:
+    found = read_journal_end(workspace.root / start.journal, record.entry.digest, public_key)
+    work, raised = _at_least(found.least, members)
+    return RunAccount(
+        start=start,
+        started=record.entry.time,
+        status="open",
+        reason=f"no end yet; {found.reason}",
+        artifact_digest=None,
+        work=work,
+        evidence=found.evidence,
+        most_seconds=None,
+        raised=raised,
+        members=members,
+    )
+
+
+def _at_least(work: Work, members: Sequence[Evaluation | Extraction]) -> tuple[Work, bool]:
+    """`work`, or its signed parts where they add up to more; and whether they do.
+
+    The parts are in the book, which is flushed; heartbeats may be lost when the power fails.
+    """
+    parts = sum((entry.work for entry in members), NO_WORK)
+    larger = {
+        name: getattr(parts, name)
+        for name in _AMOUNTS
+        if getattr(parts, name) > getattr(work, name)
+    }
+    if work.joules is not None and parts.joules is not None and parts.joules > work.joules:
+        larger["joules"] = parts.joules
+    return work.model_copy(update=larger), bool(larger)
+
+
+def _not_negative(rest: Work, run: RunAccount) -> Work:
+    """What members leave of their run, clear of rounding below zero.
+
+    Raises:
+        BookError: the parts are larger than the run.
+    """
+    if min(rest.wall_seconds, rest.cpu_seconds) < -_ROUNDING_SECONDS or rest.tokens < 0:
+        raise BookError(
+            f"run {run.start.run}: its {len(run.members)} evaluation and extraction entries claim "
+            f"more than the run itself used ({-rest.wall_seconds:.3f} s too much)",
+            remedy="the book was written by a faulty program; the totals hold, the shares do not",
+        )
+    amounts = {name: max(0, getattr(rest, name)) for name in _AMOUNTS}
+    joules = None if rest.joules is None else max(0.0, rest.joules)
+    return rest.model_copy(update={**amounts, "joules": joules})
+
+
+def _seconds(start: str, end: str) -> float:
+    """Between two entries' times; a clock that was set back bounds nothing below zero."""
+    elapsed = datetime.fromisoformat(end) - datetime.fromisoformat(start)
+    return max(0.0, elapsed.total_seconds())
 
 
 def _public_key(records: Sequence[Record]) -> bytes:

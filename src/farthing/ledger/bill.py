@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from farthing.artifacts.canonical import sha256_hex
 from farthing.artifacts.chain import Head
 from farthing.artifacts.entries import Genesis, Purpose, read_book
 from farthing.artifacts.settings import BASES, WorkspaceSettings
 from farthing.artifacts.workspace import Workspace
 from farthing.ledger.accounts import RunAccount, collect_runs
-from farthing.ledger.figures import Figures, Rates, add_figures, make_figures, make_rates
+from farthing.ledger.figures import Figures, Rates, add_figures, make_rates
 from farthing.ledger.lineage import FamilyCost, family_costs
 
 BASELINE = "none: this is a bill, not a comparison"
@@ -58,10 +59,13 @@ class Bill:
         total: the sum of all lines.
         families: the members of every plan, three ways.
         basis: on what the figures rest (prices, PUE, grid), in words.
-        unknown: figures that nobody has given, with how to give them.
+        unknown: figures that nobody has given, with how to give them, and runs whose journal was
+            lost.
+        notes: what is odd about the book itself.
         left_out: what no figure contains.
         head: count and digest of the book's last entry; store it elsewhere.
-        key: fingerprint of the key that signed the book.
+        key: fingerprint (SHA-256 of the raw public key) of the key that signed the book, as every
+            entry names it.
     """
 
     project: str
@@ -71,6 +75,7 @@ class Bill:
     families: tuple[FamilyCost, ...]
     basis: tuple[str, ...]
     unknown: tuple[str, ...]
+    notes: tuple[str, ...]
     left_out: tuple[str, ...]
     head: Head
     key: str
@@ -86,6 +91,7 @@ class Bill:
             "basis": list(self.basis),
             "baseline": BASELINE,
             "unknown": list(self.unknown),
+            "notes": list(self.notes),
             "left_out": list(self.left_out),
             "book": {"count": self.head.count, "head": self.head.digest, "key": self.key},
         }
@@ -98,7 +104,8 @@ def make_bill(workspace: Workspace, settings: WorkspaceSettings) -> Bill:
         BookError: there is no book, or it does not verify.
         UnknownHardwareError: `farthing.yaml` names a grid that the catalogue lacks.
     """
-    records = read_book(workspace.book_file)
+    book = read_book(workspace.book_file)
+    records = book.records
     rates = make_rates(settings)
     runs = collect_runs(workspace, records)
     lines = tuple(_line(run, rates) for run in runs)
@@ -117,10 +124,11 @@ def make_bill(workspace: Workspace, settings: WorkspaceSettings) -> Bill:
         total=add_figures(line.figures for line in lines),
         families=family_costs(records, runs, rates),
         basis=_basis(rates),
-        unknown=_unknown(rates, runs),
+        unknown=_unknown(rates, runs, lines),
+        notes=_notes(book.torn_bytes, runs),
         left_out=tuple(left_out),
         head=records[-1].entry.head,
-        key=genesis.public_key,
+        key=sha256_hex(bytes.fromhex(genesis.public_key)),
     )
 
 
@@ -135,7 +143,7 @@ def _line(run: RunAccount, rates: Rates) -> RunLine:
         reason=run.reason,
         started=run.started,
         machine=f"{start.machine.devices} x {start.machine.device}, {start.machine.name}",
-        figures=make_figures(run.work, start.machine, rates),
+        figures=run.figures(rates),
     )
 
 
@@ -154,7 +162,7 @@ def _basis(rates: Rates) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _unknown(rates: Rates, runs: Sequence[RunAccount]) -> tuple[str, ...]:
+def _unknown(rates: Rates, runs: Sequence[RunAccount], lines: Sequence[RunLine]) -> tuple[str, ...]:
     notes = []
     missing = [basis for basis in BASES if rates.usd_per_device_hour[basis] is None]
     if missing:
@@ -166,10 +174,44 @@ def _unknown(rates: Rates, runs: Sequence[RunAccount]) -> tuple[str, ...]:
             f"the catalogue's cleanest grid ({low.value:g} g/kWh) to its dirtiest "
             f"({high.value:g} g/kWh)"
         )
-    blind = sorted({run.start.machine.name for run in runs if run.work.joules is None})
-    if blind and rates.watts_per_device is None:
+    blind = {
+        run.start.machine.name
+        for run, line in zip(runs, lines, strict=True)
+        if line.figures.kwh is None and line.figures.wall_hours is not None
+    }
+    if blind:
         notes.append(
-            f"energy on {', '.join(blind)}: the catalogue has no watts for it (add hardware: "
-            "{name, watts_per_device, source} to farthing.yaml)"
+            f"energy on {', '.join(sorted(blind))}: the catalogue has no watts for it (add "
+            "hardware: {name, watts_per_device, source} to farthing.yaml; watts_per_device is the "
+            "processor's TDP divided by its hardware threads)"
         )
+    notes += [_lost_journal(run) for run in runs if run.evidence == "clock"]
+    return tuple(notes)
+
+
+def _lost_journal(run: RunAccount) -> str:
+    least = f"run {run.start.run}: {run.reason}. It held the machine for at least "
+    least += f"{run.work.wall_seconds:.0f} s"
+    if run.most_seconds is None:
+        return f"{least}; how much more, nobody knows until the next run closes it"
+    return (
+        f"{least} and, from its start to the entry that closed it, for {run.most_seconds:.0f} s at "
+        "most, which is what is billed; how many tokens and FLOPs it did is unknown"
+    )
+
+
+def _notes(torn_bytes: int, runs: Sequence[RunAccount]) -> tuple[str, ...]:
+    notes = []
+    if torn_bytes:
+        notes.append(
+            f"the last {torn_bytes} bytes of the book are no whole entry: a write was cut off, or "
+            "somebody is writing just now"
+        )
+    for run in runs:
+        if run.raised:
+            notes.append(
+                f"run {run.start.run}: its journal lost its end; billed is at least what its "
+                f"{len(run.members)} evaluation and extraction entries add up to "
+                f"({run.work.wall_seconds:.3f} s held)"
+            )
     return tuple(notes)

@@ -25,6 +25,7 @@ def print_bill(bill: Bill, console: Console) -> None:
         console.print(_family_table(family, _shown_basis(bill)))
     _print_list(console, "Basis", (*bill.basis, f"baseline: {BASELINE}"))
     _print_list(console, "Unknown", bill.unknown)
+    _print_list(console, "Notes", bill.notes)
     _print_list(console, "Not in this bill", bill.left_out)
     console.print(
         "Marks: none = measured or counted, ~ = estimated, ≈ = rests on an assumed figure "
@@ -160,7 +161,9 @@ def _text(value: Quantity | None) -> str:
     return "unknown" if value is None else f"{_MARKS[value.provenance]}{value.value:.3g}"
 
 
-def _count(value: Quantity) -> str:
+def _count(value: Quantity | None) -> str:
+    if value is None:
+        return "unknown"
     return f"{value.value:,.0f}" if value.value < 1e6 else f"{value.value:.3e}"
 
 

@@ -2,7 +2,8 @@
 
 Appending takes the lock `book.lock`, reads and verifies what others wrote since, writes one line,
 waits for the disk, and records the new head outside the workspace. A crash between the last two
-leaves the book one entry ahead of the record, never behind it.
+leaves the book one entry ahead of the record, never behind it. Nothing long is done under the lock:
+the journals of dead runs are read before it is taken.
 """
 
 from __future__ import annotations
@@ -34,11 +35,14 @@ from farthing.artifacts.workspace import Workspace
 from farthing.errors import BookError, LockedError
 from farthing.hardware.machine import Machine
 from farthing.ledger.appender import Appender
-from farthing.ledger.journal import RunRecorder, read_journal_end
+from farthing.ledger.journal import JournalEnd, RunRecorder, read_journal_end
 from farthing.ledger.locks import FileLock, try_lock
-from farthing.ledger.meter import UNKNOWN_WORK, Meter
+from farthing.ledger.meter import Meter
 
 _EMPTY = Head(count=0, digest=NOTHING_BEFORE)
+
+# An end that cannot be written turns a finished run into a killed one: it is worth a long wait.
+_END_TIMEOUT_SECONDS = 300.0
 
 
 class Book:
@@ -68,7 +72,7 @@ class Book:
             if not workspace.book_file.exists() or workspace.book_file.stat().st_size == 0:
                 book._begin()
             book._catch_up()
-            book._close_dead_runs()
+        book._close_dead_runs()
         return book
 
     @property
@@ -78,13 +82,26 @@ class Book:
 
     @property
     def records(self) -> tuple[Record, ...]:
-        """All entries read so far, verified."""
+        """All entries read so far, verified.
+
+        They are as new as the latest `open`, `refresh`, `append` or `start_run`.
+        """
         return tuple(self._records)
 
     @property
     def genesis(self) -> str:
         """Digest of the first entry: the book's name."""
         return self._records[0].entry.digest
+
+    def refresh(self) -> None:
+        """Read and verify what others have appended since; cheap where nobody has.
+
+        Raises:
+            BookError: what others wrote does not verify, or the book was cut.
+            LockedError: the book stayed locked for longer than the timeout.
+        """
+        with self._locked():
+            self._catch_up()
 
     def append(self, body: Body) -> Record:
         """Write one entry; the kind is the body's.
@@ -113,15 +130,16 @@ class Book:
     ) -> RunRecorder:
         """Number a run, record its start, and open its journal.
 
-        The attempt counts the runs with the same purpose, name and input key.
+        The attempt counts the runs with the same purpose, name and input key. Afterwards
+        `records` holds everything that anybody entered before, in this `directory` too.
 
         Args:
             purpose: what the run is for.
             name: the recipe's or artifact's name.
             input_key: the run's input key (`artifacts.manifest`).
-            meter: the process's meter; it serves one run at a time.
+            meter: the process's meter; serves one run at a time.
             torch_version: `torch.__version__`, where torch is used.
-            threads: threads that the computation uses; by default all devices of the machine.
+            threads: threads that the computation uses; by default one per device.
             plan: digest of the plan's entry, or None.
             resumed_from_step: the step of the checkpoint that this attempt goes on from.
             directory: the folder that the run writes; a second writer of it is refused.
@@ -161,7 +179,7 @@ class Book:
 
     def _record(self, start: RunStart, meter: Meter, lock: FileLock | None) -> RunRecorder:
         # The journal is locked before the book names the run, so it never looks dead in between.
-        journal = Appender(self.workspace.root / start.journal, self._signer, _EMPTY, 0)
+        journal = Appender(self._journal(start), self._signer, _EMPTY, 0)
         try:
             if not try_lock(journal.descriptor):
                 raise LockedError(
@@ -182,18 +200,23 @@ class Book:
                 journal=journal,
                 meter=meter,
                 lock=lock,
-                finish=self.append,
+                finish=self._append_end,
             )
         except BaseException:
             journal.close()
             raise
 
+    def _append_end(self, end: RunEnd) -> Record:
+        with self._locked(max(self._timeout, _END_TIMEOUT_SECONDS)):
+            self._catch_up()
+            return self._append(end)
+
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locked(self, timeout_seconds: float | None = None) -> Iterator[None]:
         lock = FileLock.acquire(
             self.workspace.book_file.with_name("book.lock"),
             what=f"the book {self.workspace.book_file}",
-            timeout_seconds=self._timeout,
+            timeout_seconds=self._timeout if timeout_seconds is None else timeout_seconds,
         )
         try:
             yield
@@ -282,27 +305,45 @@ class Book:
 
     def _close_dead_runs(self) -> None:
         """End every run whose process is gone, billed up to its last heartbeat."""
+        dead = [
+            (start, read_journal_end(self._journal(start), digest, self._signer.public))
+            for start, digest in self._open_runs()
+            if not _is_held(self._journal(start))
+        ]
+        if not dead:
+            return
+        with self._locked():
+            self._catch_up()
+            # Others may have closed them while we read; a dead run does not come back to life.
+            still_open = {start.run for start, _ in self._open_runs()}
+            for start, found in dead:
+                if start.run in still_open:
+                    self._append(_closing(start, found))
+
+    def _open_runs(self) -> list[tuple[RunStart, str]]:
+        """The starts of runs without an end, with the digests of their entries."""
         ended = {record.body.run for record in self._records if isinstance(record.body, RunEnd)}
-        for record in tuple(self._records):
-            start = record.body
-            if not isinstance(start, RunStart) or start.run in ended:
-                continue
-            path = self.workspace.root / start.journal
-            if _is_held(path):
-                continue
-            found = read_journal_end(path, record.entry.digest, self._signer.public)
-            damage = f"; its journal: {found.damage}" if found.damage else ""
-            self._append(
-                RunEnd(
-                    run=start.run,
-                    status="aborted",
-                    reason="killed: no end was recorded; billed up to its last heartbeat" + damage,
-                    artifact=None,
-                    work=found.work or UNKNOWN_WORK,
-                    journal_count=found.head.count,
-                    journal_head=found.head.digest,
-                )
-            )
+        return [
+            (record.body, record.entry.digest)
+            for record in self._records
+            if isinstance(record.body, RunStart) and record.body.run not in ended
+        ]
+
+    def _journal(self, start: RunStart) -> Path:
+        return self.workspace.root / start.journal
+
+
+def _closing(start: RunStart, found: JournalEnd) -> RunEnd:
+    return RunEnd(
+        run=start.run,
+        status="aborted",
+        reason=f"killed: no end was recorded; {found.reason}",
+        artifact=None,
+        work=found.least,
+        evidence=found.evidence,
+        journal_count=found.head.count,
+        journal_head=found.head.digest,
+    )
 
 
 def _lock_directory(directory: Path) -> FileLock:

@@ -30,18 +30,18 @@ class Rates:
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """The cost vector of some work; None is unknown and never zero.
+    """The cost vector of some work; None is unknown and never zero, an interval is no measurement.
 
     `kg_co2e` is operational. Where no grid is set it is unknown, and `kg_co2e_range` says what it
     would be on the cleanest and the dirtiest grid of the catalogue.
     """
 
-    wall_hours: Quantity
-    device_hours: Quantity
-    cpu_hours: Quantity
-    tokens: Quantity
-    flops: Quantity
-    optimizer_flops: Quantity
+    wall_hours: Quantity | None
+    device_hours: Quantity | None
+    cpu_hours: Quantity | None
+    tokens: Quantity | None
+    flops: Quantity | None
+    optimizer_flops: Quantity | None
     kwh: Quantity | None
     usd: dict[Basis, Quantity | None]
     kg_co2e: Quantity | None
@@ -50,12 +50,12 @@ class Figures:
     def scaled(self, share: float) -> Figures:
         """A share of everything, from 0 to 1."""
         return Figures(
-            wall_hours=self.wall_hours.scaled(share),
-            device_hours=self.device_hours.scaled(share),
-            cpu_hours=self.cpu_hours.scaled(share),
-            tokens=self.tokens.scaled(share),
-            flops=self.flops.scaled(share),
-            optimizer_flops=self.optimizer_flops.scaled(share),
+            wall_hours=_scaled(self.wall_hours, share),
+            device_hours=_scaled(self.device_hours, share),
+            cpu_hours=_scaled(self.cpu_hours, share),
+            tokens=_scaled(self.tokens, share),
+            flops=_scaled(self.flops, share),
+            optimizer_flops=_scaled(self.optimizer_flops, share),
             kwh=_scaled(self.kwh, share),
             usd={basis: _scaled(value, share) for basis, value in self.usd.items()},
             kg_co2e=_scaled(self.kg_co2e, share),
@@ -68,8 +68,8 @@ class Figures:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; null is unknown."""
-        exact = {
-            name: getattr(self, name).to_json()
+        amounts = {
+            name: _json(getattr(self, name))
             for name in (
                 "wall_hours",
                 "device_hours",
@@ -80,7 +80,7 @@ class Figures:
             )
         }
         return {
-            **exact,
+            **amounts,
             "kwh": _json(self.kwh),
             "usd": {basis: _json(value) for basis, value in self.usd.items()},
             "kg_co2e": _json(self.kg_co2e),
@@ -116,22 +116,86 @@ def make_rates(settings: WorkspaceSettings) -> Rates:
 
 def make_figures(work: Work, machine: MachineRecord, rates: Rates) -> Figures:
     """The cost vector of `work` done on `machine`."""
-    device_hours = measured(work.device_seconds / _SECONDS_PER_HOUR, "h", "clock x devices held")
-    energy = _energy(work, machine, rates)
+    amounts = _Amounts(
+        wall_hours=measured(work.wall_seconds / _SECONDS_PER_HOUR, "h", "clock"),
+        device_hours=measured(work.device_seconds / _SECONDS_PER_HOUR, "h", "clock x devices held"),
+        cpu_hours=measured(work.cpu_seconds / _SECONDS_PER_HOUR, "h", "kernel's accounting"),
+        tokens=measured(work.tokens, "tokens", "counted"),
+        flops=measured(work.flops, "FLOP", "counted by formula"),
+        optimizer_flops=measured(work.optimizer_flops, "FLOP", "counted by formula"),
+        joules=_energy(work, machine, rates),
+    )
+    return _priced(amounts, rates)
+
+
+def bounded_figures(
+    least: Work, most_seconds: float | None, machine: MachineRecord, rates: Rates
+) -> Figures:
+    """The cost vector of a run that lost its journal, as wide as the ignorance is.
+
+    Args:
+        least: what it used at least.
+        most_seconds: how long it can have run, by the clock; None where nobody knows.
+        machine: what it held.
+        rates: the user's rates.
+
+    Returns:
+        Hours, dollars and energy between the two, the upper one shown: a lost journal makes no
+        bill smaller. Tokens and FLOPs that nobody counted are unknown.
+    """
+    if most_seconds is None:
+        return _priced(_Amounts(), rates)
+    wall = max(most_seconds, least.wall_seconds)
+    held = max(wall * machine.devices, least.device_seconds)
+    watts = machine.watts
+    most = least.model_copy(
+        update={
+            "wall_seconds": wall,
+            "device_seconds": held,
+            "joules": held * watts if watts is not None else None,
+            "energy_method": "tdp_model" if watts is not None else "none",
+        }
+    )
+    amounts = _Amounts(
+        wall_hours=_between(least.wall_seconds, wall),
+        device_hours=_between(least.device_seconds, held),
+        cpu_hours=_between(least.cpu_seconds, max(held, least.cpu_seconds)),
+        joules=_energy(most, machine, rates),
+    )
+    return _priced(amounts, rates)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Amounts:
+    """What was used, before any price; None is unknown."""
+
+    wall_hours: Quantity | None = None
+    device_hours: Quantity | None = None
+    cpu_hours: Quantity | None = None
+    tokens: Quantity | None = None
+    flops: Quantity | None = None
+    optimizer_flops: Quantity | None = None
+    joules: Quantity | None = None
+
+
+def _priced(amounts: _Amounts, rates: Rates) -> Figures:
+    energy, device_hours = amounts.joules, amounts.device_hours
     kwh = energy.scaled(1 / _JOULES_PER_KWH, "kWh") if energy else None
     if kwh is not None and rates.pue is not None:
         kwh = kwh.times(rates.pue, "kWh")
     low, high = rates.grams_range
     return Figures(
-        wall_hours=measured(work.wall_seconds / _SECONDS_PER_HOUR, "h", "clock"),
+        wall_hours=amounts.wall_hours,
         device_hours=device_hours,
-        cpu_hours=measured(work.cpu_seconds / _SECONDS_PER_HOUR, "h", "kernel's accounting"),
-        tokens=measured(work.tokens, "tokens", "counted"),
-        flops=measured(work.flops, "FLOP", "counted by formula"),
-        optimizer_flops=measured(work.optimizer_flops, "FLOP", "counted by formula"),
+        cpu_hours=amounts.cpu_hours,
+        tokens=amounts.tokens,
+        flops=amounts.flops,
+        optimizer_flops=amounts.optimizer_flops,
         kwh=kwh,
         usd={
-            basis: device_hours.times(price, "USD") if price else None
+            basis: device_hours.times(price, "USD")
+            if price is not None and device_hours is not None
+            else None
             for basis, price in rates.usd_per_device_hour.items()
         },
         kg_co2e=_carbon(kwh, rates.grams_per_kwh),
@@ -149,12 +213,12 @@ def add_figures(parts: Iterable[Figures]) -> Figures:
     ranges = [part.kg_co2e_range for part in every]
     known = [pair for pair in ranges if pair is not None]
     return Figures(
-        wall_hours=_sum((part.wall_hours for part in every), "h"),
-        device_hours=_sum((part.device_hours for part in every), "h"),
-        cpu_hours=_sum((part.cpu_hours for part in every), "h"),
-        tokens=_sum((part.tokens for part in every), "tokens"),
-        flops=_sum((part.flops for part in every), "FLOP"),
-        optimizer_flops=_sum((part.optimizer_flops for part in every), "FLOP"),
+        wall_hours=total((part.wall_hours for part in every), "h"),
+        device_hours=total((part.device_hours for part in every), "h"),
+        cpu_hours=total((part.cpu_hours for part in every), "h"),
+        tokens=total((part.tokens for part in every), "tokens"),
+        flops=total((part.flops for part in every), "FLOP"),
+        optimizer_flops=total((part.optimizer_flops for part in every), "FLOP"),
         kwh=total((part.kwh for part in every), "kWh"),
         usd={
             # Nothing spent costs nothing, but a price nobody set stays unknown.
@@ -206,10 +270,15 @@ def _carbon(kwh: Quantity | None, grams: Quantity | None) -> Quantity | None:
     return kwh.times(grams, "g").scaled(_KG_PER_GRAM, "kg")
 
 
-def _sum(parts: Iterable[Quantity], unit: str) -> Quantity:
-    result = total(parts, unit)
-    assert result is not None  # every part is known
-    return result
+def _between(low_seconds: float, high_seconds: float) -> Quantity:
+    return Quantity(
+        value=high_seconds / _SECONDS_PER_HOUR,
+        unit="h",
+        provenance=Provenance.ESTIMATED,
+        source="bounded by the clock: the journal was lost",
+        low=low_seconds / _SECONDS_PER_HOUR,
+        high=high_seconds / _SECONDS_PER_HOUR,
+    )
 
 
 def _scaled(value: Quantity | None, share: float) -> Quantity | None:

@@ -3,7 +3,9 @@
 The journal `journals/NUMBER.jsonl` continues from the run.start entry of the book: the first
 line's `prev` is that entry's digest. While the run lives it holds a lock on its journal; a run
 without an end whose journal is free is therefore dead, and the next `Book.open` closes it with the
-work of its last heartbeat.
+work of its last heartbeat. Heartbeats are not flushed: a killed process loses none of them, a power
+cut the last seconds. Whoever enters a part of the run's work in the book (`Evaluation`,
+`Extraction`) flushes first, with `beat(..., flush=True)`, so that the whole never lags its parts.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from farthing.artifacts.chain import ChainFile, Head
 from farthing.artifacts.entries import (
     ArtifactRef,
     Event,
+    Evidence,
     Heartbeat,
     RunEnd,
     RunStart,
@@ -30,7 +33,7 @@ from farthing.artifacts.work import Work
 from farthing.errors import BookError, FarthingError, InterruptedRunError
 from farthing.ledger.appender import Appender
 from farthing.ledger.locks import FileLock
-from farthing.ledger.meter import NO_WORK, Meter
+from farthing.ledger.meter import NO_WORK, UNKNOWN_WORK, Meter
 
 _REASON_LENGTH = 500
 
@@ -79,7 +82,7 @@ class RunRecorder:
         self._counted = NO_WORK
         self._ended = False
         # From the first moment there is a heartbeat to bill: it holds the start-up.
-        self.beat("start", None)
+        self.beat("start", None, flush=True)
 
     @property
     def number(self) -> int:
@@ -98,6 +101,7 @@ class RunRecorder:
         tokens: int = 0,
         flops: float = 0.0,
         optimizer_flops: float = 0.0,
+        flush: bool = False,
     ) -> Work:
         """Record that the run is alive, and what it did since the previous beat.
 
@@ -107,6 +111,7 @@ class RunRecorder:
             tokens: tokens processed since the previous beat.
             flops: model FLOPs since the previous beat.
             optimizer_flops: optimizer FLOPs since the previous beat.
+            flush: wait until the disk has it and all before it; needed before an "of which" entry.
 
         Returns:
             All that this attempt used so far, as written.
@@ -116,9 +121,8 @@ class RunRecorder:
         """
         self._count(tokens, flops, optimizer_flops)
         work = self.work()
-        # Not flushed: a killed process loses nothing, a power cut at most the last seconds.
         self._journal.append(
-            Heartbeat(run=self.number, phase=phase, step=step, work=work), flush=False
+            Heartbeat(run=self.number, phase=phase, step=step, work=work), flush=flush
         )
         return work
 
@@ -239,31 +243,52 @@ class JournalEnd:
 
     Attributes:
         head: the last good entry, or the empty chain.
-        work: the work of the last heartbeat or segment, or None if there is none.
-        damage: what is wrong after the head, or None.
+        work: the work of the last good heartbeat or segment, or None if there is none.
+        damage: why `work` is not the last that the run reported, or None. Half an entry at the end
+            is no damage: that is how a write ends when the process dies in it.
+        torn_bytes: the length of that half entry.
     """
 
     head: Head
     work: Work | None
     damage: str | None
+    torn_bytes: int
+
+    @property
+    def least(self) -> Work:
+        """What the run used, or at least used if there is damage."""
+        return self.work or UNKNOWN_WORK
+
+    @property
+    def evidence(self) -> Evidence:
+        """On what a bill of this run rests."""
+        return "clock" if self.damage else "heartbeat"
+
+    @property
+    def reason(self) -> str:
+        """The same in words."""
+        if self.damage:
+            return f"its journal {self.damage}: only the clock bounds what it used"
+        torn = f"; its journal's last {self.torn_bytes} bytes are half an entry"
+        return "billed up to its last heartbeat" + (torn if self.torn_bytes else "")
 
 
 def read_journal_end(path: Path, first_prev: str, public_key: bytes) -> JournalEnd:
     """Walk a journal to its last good entry; a torn or broken rest is described, not raised."""
-    head, work, damage, end = Head(count=0, digest=first_prev), None, None, 0
+    head, work, damage, torn, end = Head(count=0, digest=first_prev), None, None, 0, 0
     chain = ChainFile(path, first_prev=first_prev, public_key=public_key, torn_tail=True)
     try:
         for record in read_records(chain):
             head, end = record.entry.head, record.entry.end
             if isinstance(record.body, (Heartbeat, Segment)):
                 work = record.body.work
-        torn = os.stat(path).st_size - end
-        damage = f"its last {torn} bytes are half an entry" if torn else None
+        torn = max(0, os.stat(path).st_size - end)
+        damage = None if work else "holds no heartbeat"
     except FileNotFoundError:
-        damage = "it is missing"
+        damage = "is missing"
     except BookError as error:
-        damage = f"it is damaged: {error.what}"
-    return JournalEnd(head=head, work=work, damage=damage)
+        damage = f"is damaged ({error.what})"
+    return JournalEnd(head=head, work=work, damage=damage, torn_bytes=torn)
 
 
 def _reason(error: BaseException) -> str:

@@ -19,15 +19,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from farthing.artifacts.entries import Evaluation, Extraction, Member, Plan, Record
-from farthing.artifacts.work import Work
-from farthing.errors import BookError
+from farthing.artifacts.entries import Member, Plan, Record
 from farthing.ledger.accounts import RunAccount
 from farthing.ledger.figures import Figures, Rates, add_figures, make_figures
 from farthing.ledger.meter import NO_WORK
-
-# Laps and differences of clocks round in the last digits.
-_ROUNDING_SECONDS = 1e-3
 
 
 @dataclass(frozen=True)
@@ -104,13 +99,13 @@ def _family(
     own: dict[str, list[Figures]] = {shape: [] for shape in shapes}
     parent: list[Figures] = []
     for run in runs:
-        rest = run.work
+        parts = NO_WORK
         for entry in run.members:
             if entry.supernet in made and entry.shape in shapes:
                 own[entry.shape].append(make_figures(entry.work, run.start.machine, rates))
-                rest = rest - entry.work
+                parts = parts + entry.work
         if not _belongs_elsewhere(run, digest, supernets):
-            parent.append(make_figures(_not_negative(rest, run), run.start.machine, rates))
+            parent.append(run.figures(rates, without=parts))
     whole = add_figures(parent)
     return FamilyCost(
         plan=digest,
@@ -147,32 +142,4 @@ def _member(
         marginal=marginal,
         amortised=add_figures([marginal, parent.scaled(member.share)]),
         fully_loaded=add_figures([marginal, parent]),
-    )
-
-
-def _not_negative(rest: Work, run: RunAccount) -> Work:
-    """The run's work without its members' parts, clear of rounding below zero.
-
-    Raises:
-        BookError: the parts are larger than the run.
-    """
-    entries: tuple[Evaluation | Extraction, ...] = run.members
-    if min(rest.wall_seconds, rest.cpu_seconds) < -_ROUNDING_SECONDS or rest.tokens < 0:
-        raise BookError(
-            f"run {run.start.run}: its {len(entries)} evaluation and extraction entries claim "
-            f"more than the run itself used ({-rest.wall_seconds:.3f} s too much)",
-            remedy="the book was written by a faulty program; the totals hold, the shares do not",
-        )
-    return rest.model_copy(
-        update={
-            name: max(0.0, getattr(rest, name))
-            for name in (
-                "wall_seconds",
-                "device_seconds",
-                "cpu_seconds",
-                "flops",
-                "optimizer_flops",
-            )
-        }
-        | {"joules": None if rest.joules is None else max(0.0, rest.joules)}
     )

@@ -40,7 +40,7 @@ NO_WORK = Work(
     energy_method="none",
 )
 
-# What a dead run is billed when even its journal is gone: no time can be shown, energy is unknown.
+# The least that a dead run used when even its journal is gone: see `RunEnd.evidence`.
 UNKNOWN_WORK = NO_WORK.model_copy(update={"joules": None})
 
 

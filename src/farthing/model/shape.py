@@ -12,7 +12,7 @@ A plain expert count means the prefix of that layer's stored importance ranking.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -137,6 +137,24 @@ class Shape:
         """The experts and top-k of a kept sparse layer."""
         position = sum(config.is_sparse(kept) for kept in self.layers if kept < layer)
         return self.experts[position], self.top_k[position]
+
+
+def distinct_shapes(texts: Iterable[str], config: ModelConfig) -> list[Shape]:
+    """Read several shapes.
+
+    Raises:
+        ShapeError: one cannot be read or is not held, or two are the same sub-model.
+    """
+    found: dict[Shape, str] = {}
+    for text in texts:
+        shape = Shape.parse(text, config)
+        if shape in found:
+            raise ShapeError(
+                f"members {found[shape]!r} and {text!r} are the same shape",
+                remedy="remove one of them",
+            )
+        found[shape] = text
+    return list(found)
 
 
 def keep_layers(config: ModelConfig, depth: int) -> tuple[int, ...]:

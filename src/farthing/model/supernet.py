@@ -27,6 +27,7 @@ from farthing.model.transformer import Transformer
 
 WEIGHTS_NAME = "model.safetensors"
 CONFIG_NAME = "config.json"
+TOKENIZER_NAME = "tokenizer.json"
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def open_supernet(directory: Path, *, kind: str, device: torch.device) -> Supern
         ArtifactError: it is missing, unfinished, changed or damaged.
     """
     manifest = read_manifest(directory, kind=kind)
-    verify_files(directory, manifest)
+    verify_files(directory, manifest, required=(WEIGHTS_NAME, CONFIG_NAME, TOKENIZER_NAME))
     config = json.loads((directory / CONFIG_NAME).read_text(encoding="utf-8"))
     sizes = parse_config(ModelConfig, config["model"], where=str(directory / CONFIG_NAME))
     model = Transformer(sizes, config["vocab_size"], config["end_of_text"])

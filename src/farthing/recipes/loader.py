@@ -18,10 +18,11 @@ from typing import Any
 
 from farthing.artifacts.config import ConfigT, parse_config
 from farthing.artifacts.storage import make_directory, write_atomic
+from farthing.artifacts.yaml_reader import read_yaml
 from farthing.errors import ConfigError
-from farthing.recipes.yaml_reader import read_yaml
 
 _SUFFIXES = (".yaml", ".yml")
+_REMEDY = "correct the YAML there; `farthing recipes show NAME` prints one that works"
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def load_recipe(name_or_path: str, overrides: Sequence[str], cls: type[ConfigT])
         text, where = _read_file(Path(name_or_path)), name_or_path
     else:
         text, where = recipe_text(name_or_path), f"recipe {name_or_path}"
-    data = read_yaml(text, where=where)
+    data = read_yaml(text, where=where, remedy=_REMEDY)
     for override in overrides:
         data = _overridden(data, override)
         where += f" --set {override}"

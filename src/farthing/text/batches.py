@@ -93,15 +93,6 @@ class Batches:
         return tokens[place.start : place.start + self._window].astype(np.int64)
 
 
-def segment_ids(tokens_BT: npt.NDArray[np.int64], end_of_text: int) -> npt.NDArray[np.int64]:
-    """Which document of its window each token is of: int64 (B, T), not decreasing along T.
-
-    A new segment starts at every `end_of_text`; a token may attend to an earlier one exactly when
-    both have the same number.
-    """
-    return np.cumsum(tokens_BT == end_of_text, axis=1, dtype=np.int64)
-
-
 def count_attended_pairs(tokens_BT: npt.NDArray[np.int64], end_of_text: int) -> int:
     """(query, key) pairs in one segment with the key not after the query; L(L+1)/2 per segment."""
     place_T = np.arange(tokens_BT.shape[1], dtype=np.int64)

@@ -96,13 +96,13 @@ def read_documents(
         )
 
 
-def list_files(paths: Sequence[Path]) -> list[Path]:
-    """The files that `read_documents` would read, in its order.
+def list_files(paths: Sequence[Path]) -> list[tuple[Path, str]]:
+    """The files that `read_documents` would read, in its order, and what a `.txt` would be called.
 
     Raises:
         CorpusError: as `read_documents` for paths.
     """
-    return [file for path in paths for file, _ in _find_files(path)]
+    return [found for path in paths for found in _find_files(path)]
 
 
 def _find_files(path: Path) -> list[tuple[Path, str]]:

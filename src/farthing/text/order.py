@@ -152,7 +152,8 @@ def _checked_weights(lengths: Mapping[str, int], weights: Mapping[str, float]) -
         if name not in lengths:
             raise ConfigError(
                 f"the mixture names {name!r}, which the corpus does not have",
-                remedy=f"its domains are: {', '.join(sorted(lengths))}",
+                remedy=f"its domains are: {', '.join(sorted(lengths))}; train.mixture: null takes "
+                "each for its share of the text",
             )
         if not (math.isfinite(weight) and weight >= 0):
             raise ConfigError(

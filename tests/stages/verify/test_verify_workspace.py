@@ -138,3 +138,29 @@ def test_entries_of_runs_that_never_started_show(workspace, book):
     book.append(Event(run=4, event="note", detail="from nowhere"))
     (failure,) = _failures(workspace)
     assert "run 4 has not started" in failure.detail
+
+
+@pytest.mark.parametrize("how", ["missing", "empty", "damaged"])
+@pytest.mark.parametrize("closed", ["before", "after", "never"])
+def test_a_killed_run_whose_journal_is_lost_is_no_honest_workspace(
+    workspace, book, meter, how, closed
+):
+    run = book.start_run("training", "x", input_key="k", meter=meter)
+    run.beat("train", 1)
+    run.beat("train", 2)
+    run._journal.close()
+    if closed == "before":
+        Book.open(workspace)
+    journal = workspace.journals / "0.jsonl"
+    data = journal.read_bytes()
+    if how == "missing":
+        journal.unlink()
+    else:
+        journal.write_bytes(b"" if how == "empty" else data.replace(b"train", b"trail", 1))
+    if closed == "after":
+        Book.open(workspace)
+    if (how, closed) == ("empty", "never"):
+        return  # as a run looks that is just beginning
+    (failure,) = _failures(workspace)
+    assert failure.check == "journal"
+    assert failure.where == str(journal)

@@ -61,13 +61,16 @@ class Sources:
             self._report(phase, 1.0)
 
 
-def source_digests(config: CurateConfig) -> dict[str, str]:
-    """SHA-256 of every file that would be read, for the input key of the corpus.
+def source_identity(config: CurateConfig) -> list[list[str]]:
+    """Name and SHA-256 of every file that would be read, in order: part of the corpus's input key.
+
+    Order counts (it decides the order of documents), and so do names (they are `.txt` ids); the
+    folders that the files stand in do not.
 
     Raises:
         CorpusError: a path is missing or of an unknown kind.
     """
     if config.sources is None:
-        return {f"sample/{side}": digest_file(sample_file(side)) for side in SPLITS}
+        return [[side, digest_file(sample_file(side))] for side in SPLITS]
     files = list_files([Path(source) for source in config.sources])
-    return {str(path): digest_file(path) for path in files}
+    return [[name, digest_file(path)] for path, name in files]

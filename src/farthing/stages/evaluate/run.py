@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,8 +10,8 @@ from farthing.artifacts.scores import KIND, SCORES_NAME, MemberScore, ScoreMatri
 from farthing.artifacts.storage import staged_directory
 from farthing.cost.flops import flops_per_token, forward_flops
 from farthing.cost.parameters import count_parameters
-from farthing.errors import ConfigError, CorpusError
-from farthing.model.shape import Shape
+from farthing.errors import CorpusError
+from farthing.model.shape import Shape, distinct_shapes
 from farthing.model.supernet import Supernet
 from farthing.stages.evaluate.bits_per_byte import bits_per_byte
 from farthing.stages.evaluate.config import EvaluateConfig
@@ -44,23 +43,22 @@ def evaluate(
             forward FLOPs of scoring it.
 
     Raises:
-        ShapeError: a member that the supernet does not hold, before anything is scored.
-        ConfigError: two members that are the same shape.
+        ShapeError: a member that the supernet does not hold, or one named twice, before anything
+            is scored.
         CorpusError: the corpus was tokenised otherwise, or a domain has no held-out text.
     """
     model = supernet.model
-    shapes = _distinct_shapes(config.members, supernet)
+    shapes = distinct_shapes(config.members, model.config)
     _check_text(config, supernet, corpus)
     tokens, pairs = _amount_of_text(config, supernet, corpus)
     members = []
     for shape in shapes:
-        began = time.perf_counter()
         scores = _score(config, supernet, shape, corpus)
         flops = forward_flops(
             model.config, model.vocab_size, shape, tokens=tokens, attended_pairs=pairs
         )
         on_scored(shape, scores, tokens, flops)
-        members.append(_describe(supernet, shape, scores, time.perf_counter() - began))
+        members.append(_describe(supernet, shape, scores))
     matrix = ScoreMatrix(
         supernet=supernet.digest,
         corpus=corpus.digest,
@@ -95,19 +93,6 @@ def _score(
     }
 
 
-def _distinct_shapes(members: tuple[str, ...], supernet: Supernet) -> list[Shape]:
-    shapes: dict[str, str] = {}
-    for text in members:
-        canonical = str(Shape.parse(text, supernet.model.config))
-        if canonical in shapes:
-            raise ConfigError(
-                f"members {shapes[canonical]!r} and {text!r} are the same shape",
-                remedy="remove one of them",
-            )
-        shapes[canonical] = text
-    return [Shape.parse(canonical, supernet.model.config) for canonical in shapes]
-
-
 def _check_text(config: EvaluateConfig, supernet: Supernet, corpus: Corpus) -> None:
     trained_on = supernet.origin.get("tokenizer")
     if trained_on != corpus.tokenizer.fingerprint:
@@ -136,9 +121,7 @@ def _amount_of_text(config: EvaluateConfig, supernet: Supernet, corpus: Corpus) 
     return tokens, pairs
 
 
-def _describe(
-    supernet: Supernet, shape: Shape, scores: dict[str, float], seconds: float
-) -> MemberScore:
+def _describe(supernet: Supernet, shape: Shape, scores: dict[str, float]) -> MemberScore:
     model = supernet.model
     count = count_parameters(model.config, model.vocab_size, shape)
     return MemberScore(
@@ -151,7 +134,6 @@ def _describe(
         flops_per_token=flops_per_token(model.config, model.vocab_size, shape),
         bpb=scores,
         mean_bpb=sum(scores.values()) / len(scores),
-        seconds=seconds,
         best_for_flops=False,
         best_for_size=False,
     )

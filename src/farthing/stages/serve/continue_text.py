@@ -44,4 +44,4 @@ def continue_text(
         seed=seed,
     )
     # Sampling may stop inside a character: its half is shown as a replacement mark.
-    return tokenizer.decode_bytes(list(tokens)).decode("utf-8", errors="replace")
+    return tokenizer.decode(list(tokens))

@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from farthing.artifacts.manifest import Manifest, read_manifest, verify_files, write_manifest
-from farthing.artifacts.storage import remove_partials, staged_directory
+from farthing.artifacts.storage import remove_directory, staged_directory
 from farthing.errors import ArtifactError, CheckpointError
 from farthing.model.tensors import write_tensors
 from farthing.model.transformer import Transformer
@@ -67,16 +67,20 @@ def save_checkpoint(
             staged, kind=KIND, input_key=input_key, detail={"step": progress.step}
         )
     for old in _checkpoints(directory)[:-keep]:
-        shutil.rmtree(old)
+        remove_directory(old)
     return manifest
 
 
 def newest_checkpoint(directory: Path) -> Path | None:
-    """The newest whole checkpoint under `directory`; half-written ones are swept away."""
-    for partial in directory.glob(".step-*"):
-        remove_partials(directory / partial.name.removeprefix(".").split(".")[0])
+    """The newest whole checkpoint under `directory`. Reads only: it needs no lock."""
     found = _checkpoints(directory)
     return found[-1] if found else None
+
+
+def sweep_half_written(directory: Path) -> None:
+    """Delete what interrupted saves left; only for the holder of the run's lock."""
+    for partial in sorted(directory.glob(".step-*")):
+        shutil.rmtree(partial)
 
 
 def load_checkpoint(
@@ -89,7 +93,7 @@ def load_checkpoint(
     """
     try:
         manifest = read_manifest(path, kind=KIND)
-        verify_files(path, manifest)
+        verify_files(path, manifest, required=(_STATE_NAME, _PROGRESS_NAME))
         progress = TrainingProgress.model_validate_json((path / _PROGRESS_NAME).read_bytes())
         tensors = load_file(path / _STATE_NAME)
     except (ArtifactError, ValidationError, SafetensorError, json.JSONDecodeError) as error:

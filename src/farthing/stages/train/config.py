@@ -111,7 +111,9 @@ class TrainConfig(Config):
     micro_sequences: int | None = Field(
         default=None, ge=1, description="sequences of one forward pass; null for the whole batch"
     )
-    seed: int = Field(default=0, ge=0, description="of weights, data order and elastic draws")
+    seed: int = Field(
+        default=0, ge=0, lt=1 << 31, description="of weights, data order and elastic draws"
+    )
     mixture: dict[str, float] | None = Field(
         default=None, description="weight of each domain; null for its share of the text"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -32,7 +33,13 @@ class MetricsFile:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._file.close()
+        if error is not None:
+            # What stopped the run matters more than a last line that could not be written.
+            with suppress(OSError):
+                self._file.close()
+            return
+        with disk_errors(self._path):
+            self._file.close()
 
     def write(self, result: StepResult, work: Work) -> None:
         """Append one step."""

@@ -30,10 +30,12 @@ from farthing.stages.train.checkpoint import (
     load_checkpoint,
     newest_checkpoint,
     save_checkpoint,
+    sweep_half_written,
 )
 from farthing.stages.train.config import TrainConfig
+from farthing.stages.train.elastic_schedule import ElasticSchedule
 from farthing.stages.train.guard import LossGuard
-from farthing.stages.train.interrupt import StopRequest, stop_request
+from farthing.stages.train.interrupt import stop_request
 from farthing.stages.train.metrics import MetricsFile
 from farthing.stages.train.optimizer import ModelOptimizer
 from farthing.stages.train.progress import Watch
@@ -53,6 +55,19 @@ def resumable_step(directory: Path) -> int | None:
     """The step that a run in `directory` would go on from, or None for a fresh start."""
     newest = newest_checkpoint(directory / _CHECKPOINT_ROOM)
     return int(newest.name.removeprefix("step-")) if newest else None
+
+
+def check_fit(
+    config: TrainConfig, sizes: ModelConfig, corpus: Corpus
+) -> tuple[torch.device, Batches]:
+    """What a run of these settings would train on; cheap, so that it can be asked beforehand.
+
+    Raises:
+        CorpusError, ConfigError: text, mixture, elastic sizes or device that do not fit.
+    """
+    ElasticSchedule(config.elastic, sizes, config.seed)
+    batches = Batches(corpus, context=sizes.context, weights=config.mixture, seed=config.seed)
+    return choose_device(config.device), batches
 
 
 def train(
@@ -90,8 +105,6 @@ def train(
         stop = stack.enter_context(stop_request())
         while run.progress.step < config.steps:
             result = run.step.run(run.progress.step, run.guard)
-            if result.complaint is not None:
-                raise _diverged(run, result)
             work = recorder.beat(
                 "train",
                 result.step,
@@ -100,13 +113,17 @@ def train(
                 optimizer_flops=float(result.optimizer_flops),
             )
             metrics.write(result, work)
+            if result.complaint is not None:
+                raise _diverged(run, result)
             watch(result, work)
             run.note(result)
-            if run.is_checkpoint_due(stop):
+            # Read once: a signal that comes later stops after the next step.
+            stopping = stop.signal_name
+            if stopping or run.is_checkpoint_due():
                 run.save()
-            if stop.signal_name and run.progress.step < config.steps:
+            if stopping and run.progress.step < config.steps:
                 raise InterruptedRunError(
-                    f"stopped by {stop.signal_name} after step {run.progress.step}",
+                    f"stopped by {stopping} after step {run.progress.step}",
                     remedy="run the same command again: it goes on from the checkpoint just saved",
                 )
     return _finish(run, corpus)
@@ -137,11 +154,10 @@ class _Run:
             recent_losses=tuple(self.guard.recent),
         )
 
-    def is_checkpoint_due(self, stop: StopRequest) -> bool:
-        """At every `checkpoint_every` steps, at the end, and before a requested stop."""
+    def is_checkpoint_due(self) -> bool:
+        """At every `checkpoint_every` steps and at the end."""
         step = self.progress.step
-        at_end = step == self.config.steps
-        return at_end or bool(stop.signal_name) or step % self.config.checkpoint_every == 0
+        return step == self.config.steps or step % self.config.checkpoint_every == 0
 
     def save(self) -> None:
         """Save a checkpoint and record the segment that it closes."""
@@ -176,8 +192,8 @@ def _prepare(
     input_key: str,
     recorder: RunRecorder,
 ) -> _Run:
-    device = choose_device(config.device)
-    batches = Batches(corpus, context=sizes.context, weights=config.mixture, seed=config.seed)
+    device, batches = check_fit(config, sizes, corpus)
+    sweep_half_written(directory / _CHECKPOINT_ROOM)
     model = Transformer(sizes, corpus.vocab_size, corpus.tokenizer.end_of_text)
     initialize(model, config.seed)
     model.to(device).train()
@@ -210,8 +226,9 @@ def _prepare(
 def _finish(run: _Run, corpus: Corpus) -> Manifest:
     """Rank the experts and write the finished supernet."""
     elastic = run.config.elastic
-    if elastic is None or elastic.expert_subset == "random":
-        # Nested prefixes were trained as prefixes; otherwise the busiest experts come first.
+    nested = elastic and elastic.experts_probability and elastic.expert_subset == "prefix"
+    if not nested:
+        # Prefixes that were trained as prefixes stay; otherwise the busiest experts come first.
         for place, block in enumerate(run.model.sparse_blocks()):
             order = block.router.mass.argsort(descending=True, stable=True)
             run.model.expert_ranking[place] = order
@@ -236,5 +253,6 @@ def _diverged(run: _Run, result: StepResult) -> DivergedError:
     return DivergedError(
         f"step {result.step}: {result.complaint} (shape {result.shape}, sequences "
         f"{first}-{first + count - 1}, batch {result.batch_digest[:16]}; first of them: {texts})",
-        remedy=f"{good}; lower train.optimizer rates or train.clip_norm, or look at that text",
+        remedy=f"{good}. Look at that text first. To go on from there over this step, raise "
+        "train.max_loss_jump_nats; lower train.optimizer rates or train.clip_norm start a new run",
     )

@@ -170,7 +170,9 @@ def _check_journals(workspace: Workspace, records: list[Record]) -> list[Finding
             path = workspace.root / start.journal
             named.add(path)
             end = ends.get(start.run)
-            chain = ChainFile(path, record.entry.digest, public_key, torn_tail=end is None)
+            # A process that is killed in the middle of a write leaves half an entry.
+            torn_tail = end is None or end.evidence != "meter"
+            chain = ChainFile(path, record.entry.digest, public_key, torn_tail=torn_tail)
             findings.append(_check_journal(chain, start, end))
     for path in sorted(workspace.journals.glob("*.jsonl")):
         if path not in named:
@@ -182,27 +184,29 @@ def _check_journal(chain: ChainFile, start: RunStart, end: RunEnd | None) -> Fin
     """Chain, signatures, first link and the head that the run's end recorded."""
     where = str(chain.path)
     if not chain.path.is_file():
-        # A run that was killed with its journal was closed without one, and the end says so.
-        ok = end is not None and end.journal_count == 0
-        return Finding("journal", ok, where, f"the journal of run {start.run} is missing")
+        return Finding("journal", False, where, f"the journal of run {start.run} is missing")
     known = Head(end.journal_count, end.journal_head) if end is not None else None
-    count = 0
+    count, offset = 0, 0
     try:
         for record in read_records(chain, known=known if known and known.count else None):
             run = getattr(record.body, "run", None)
-            count = record.entry.number + 1
+            count, offset = record.entry.number + 1, record.entry.end
             if run != start.run:
                 line = f"{where}, line {count}"
                 return Finding("journal", False, line, f"entry of run {run} in that of {start.run}")
     except BookError as error:
-        if end is not None and end.status == "aborted" and count == end.journal_count:
-            detail = f"run {start.run} was killed; whole up to its recorded end, then: {error.what}"
-            return Finding("journal", True, where, detail)
         return Finding("journal", False, where, error.what)
     if end is not None and count != end.journal_count:
         detail = f"{count} entries, but the end of run {start.run} records {end.journal_count}"
         return Finding("journal", False, where, detail)
-    state = "agrees with the book" if end is not None else "still open"
+    if end is None:
+        return Finding("journal", True, where, f"run {start.run}: {count} entries, still open")
+    if count == 0:
+        detail = f"the journal of run {start.run} is empty: nothing shows what it used"
+        return Finding("journal", False, where, detail)
+    state = "agrees with the book"
+    if torn := chain.path.stat().st_size - offset:
+        state += f"; it was killed in the middle of a write, {torn} bytes are half an entry"
     return Finding("journal", True, where, f"run {start.run}: {count} entries, {state}")
 
 

@@ -1,10 +1,10 @@
-"""YAML as recipes use it: what looks like a number is one, and nothing is taken silently.
+"""YAML as recipes and settings use it: what looks like a number is one, nothing is silent.
 
 PyYAML reads YAML 1.1, which surprises people: `1e-3` is a string, `no` is false, `010` is eight,
 `12:30` is 750, and of two equal keys the last one wins. Here `1e-3` is a number, only `true` and
 `false` are booleans, the other three are strings (which strict settings refuse), and a key that
-stands twice is an error. An alias would make the written recipe something else than the one that
-runs, so `*name` is an error too.
+stands twice is an error. An alias would make the written text something else than the one that
+counts, and a few lines of aliases fill the memory, so `*name` is an error too.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _PLAIN_SCALARS = (
 )
 
 
-class _RecipeLoader(yaml.SafeLoader):
+class _StrictLoader(yaml.SafeLoader):
     """A `SafeLoader` with the rules of this module's docstring."""
 
     # Not PyYAML's table, which every other loader in the process shares.
@@ -62,21 +62,25 @@ class _RecipeLoader(yaml.SafeLoader):
 
 
 for _tag, _pattern, _first in _PLAIN_SCALARS:
-    _RecipeLoader.add_implicit_resolver(_tag, re.compile(f"^(?:{_pattern})$", re.X), _first)
+    _StrictLoader.add_implicit_resolver(_tag, re.compile(f"^(?:{_pattern})$", re.X), _first)
 
 
-def read_yaml(text: str, *, where: str) -> Any:  # noqa: ANN401 - any YAML value
+_CORRECT_IT = "correct the YAML there"
+
+
+def read_yaml(text: str, *, where: str, remedy: str = _CORRECT_IT) -> Any:  # noqa: ANN401
     """The value that `text` says.
 
     Args:
         text: one YAML document.
         where: the file or option it came from, for the message.
+        remedy: what to do about wrong YAML.
 
     Raises:
         ConfigError: with line and column, for text that is not YAML or breaks the rules above.
     """
     try:
-        return yaml.load(text, Loader=_RecipeLoader)  # A SafeLoader: it makes plain values only.
+        return yaml.load(text, Loader=_StrictLoader)  # A SafeLoader: it makes plain values only.
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
@@ -89,5 +93,7 @@ def read_yaml(text: str, *, where: str) -> Any:  # noqa: ANN401 - any YAML value
         place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise ConfigError(
             f"{where}{place}: {error.problem or error.context}",
-            remedy="correct the YAML there; `farthing recipes show NAME` prints one that works",
+            remedy=remedy,
         ) from error
+    except RecursionError as error:
+        raise ConfigError(f"{where}: brackets nest too deeply", remedy=remedy) from error

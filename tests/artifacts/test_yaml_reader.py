@@ -5,8 +5,8 @@ import math
 import pytest
 import yaml
 
+from farthing.artifacts.yaml_reader import read_yaml
 from farthing.errors import ConfigError
-from farthing.recipes.yaml_reader import read_yaml
 
 
 @pytest.mark.parametrize(

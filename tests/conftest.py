@@ -1,3 +1,5 @@
+"""A book of one's own, away from the user's key, on a machine whose figures are known."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -28,7 +30,7 @@ def machine() -> Machine:
     watts = Quantity(
         value=5.0, unit="W", provenance=Provenance.ASSUMED, source="test", low=2.0, high=8.0
     )
-    return Machine("m", "test cpu", "cpu-thread", 2, watts, None)
+    return Machine("m", "test cpu", "cpu-thread", 2, watts)
 
 
 @pytest.fixture

@@ -1,0 +1,164 @@
+"""One command's hold on a workspace, and the one way in which stages become runs.
+
+An artifact's folder carries its input key, so the same settings, inputs and code find it again.
+Whatever has to be made is made in a run of its own: numbered, metered, locked, in the book.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from farthing.artifacts.canonical import digest_json
+from farthing.artifacts.code_version import code_version
+from farthing.artifacts.entries import Purpose, RunEnd, RunStart
+from farthing.artifacts.manifest import MANIFEST_NAME, Manifest, read_manifest
+from farthing.artifacts.settings import WorkspaceSettings, load_settings
+from farthing.artifacts.work import Work
+from farthing.artifacts.workspace import Workspace
+from farthing.hardware.machine import detect_machine
+from farthing.ledger.book import Book
+from farthing.ledger.journal import RunRecorder
+from farthing.ledger.meter import Meter
+from farthing.stages.train.progress import Watch
+
+
+@dataclass(frozen=True)
+class Show:
+    """How work in progress is shown.
+
+    Attributes:
+        line: prints one line of text.
+        training: given words for the cost so far, all steps and the first one, a watch.
+    """
+
+    line: Callable[[str], None]
+    training: Callable[[Callable[[Work], str], int, int], AbstractContextManager[Watch]]
+
+
+@dataclass(frozen=True)
+class Session:
+    """One command's hold on a workspace: settings, book, meter, and what the user sees."""
+
+    workspace: Workspace
+    settings: WorkspaceSettings
+    book: Book
+    meter: Meter
+    show: Show
+
+
+def open_session(root: Path, show: Show) -> Session:
+    """Open or create the workspace at `root`; its book is verified first.
+
+    Raises:
+        ConfigError: `farthing.yaml` is wrong.
+        BookError: the book does not verify.
+        WorkspaceError: the folder is not writable.
+    """
+    workspace = Workspace(root).create()
+    settings = load_settings(workspace)
+    meter = Meter(detect_machine(settings.hardware))
+    return Session(workspace, settings, Book.open(workspace), meter, show)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run to be: what for, and where its artifact goes (in a folder inside, if `inner`)."""
+
+    purpose: Purpose
+    name: str
+    room: str
+    kind: str
+    key: str
+    inner: str = ""
+
+
+def made(
+    job: Job,
+    session: Session,
+    make: Callable[[Path, RunRecorder], Manifest],
+    *,
+    rerun: bool,
+    before: Callable[[Path], dict[str, Any]] | None = None,
+) -> Path:
+    """The folder of the job's artifact: found finished, or made in a run of its own.
+
+    `before` gives further facts for the start of the run, once it is known that there will be one.
+    """
+    place = _place(job, session, rerun=rerun)
+    done = _is_finished(place, job, session)
+    session.show.line(f"{'reuse' if done else 'make':<10}{place}")
+    if done:
+        return place
+    with session.book.start_run(
+        job.purpose,
+        job.name,
+        input_key=job.key,
+        meter=session.meter,
+        torch_version=torch.__version__,
+        threads=torch.get_num_threads(),
+        directory=place,
+        **(before(place) if before else {}),
+    ) as recorder:
+        # The lock is ours only now: somebody else may have finished meanwhile.
+        if _is_finished(place, job, session):
+            recorder.end("aborted", reason="another process had just finished it")
+        else:
+            _note_changed_environment(recorder, session)
+            digest = make(place, recorder).content_digest
+            recorder.end(artifact_kind=job.kind, artifact_digest=digest)
+    return place
+
+
+def _place(job: Job, session: Session, *, rerun: bool) -> Path:
+    """The artifact's folder; with `rerun`, a new one beside those that are finished."""
+    first = session.workspace.place(job.room, job.name, job.key)
+    copies, newest = 1, first
+    while (again := first.with_name(f"{first.name}-again{copies}")).exists():
+        copies, newest = copies + 1, again
+    if rerun and (newest / job.inner / MANIFEST_NAME).exists():
+        return again
+    return newest
+
+
+def _is_finished(place: Path, job: Job, session: Session) -> bool:
+    """Whole on the disk and named by the book.
+
+    What a kill left between the two is made again: nothing unbilled is ever reused.
+    """
+    if not (place / job.inner / MANIFEST_NAME).exists():
+        return False
+    digest = read_manifest(place / job.inner, kind=job.kind).content_digest
+    ends = (record.body for record in session.book.records if isinstance(record.body, RunEnd))
+    return any(end.artifact is not None and end.artifact.digest == digest for end in ends)
+
+
+def _note_changed_environment(recorder: RunRecorder, session: Session) -> None:
+    """Resumption is exact in the same environment only: say so where it changed."""
+    if recorder.start.resumed_from_step is None:
+        return
+    earlier = starts_of(recorder.start.input_key, session)[-2]
+    for name, then in earlier.environment.model_dump().items():
+        now = getattr(recorder.start.environment, name)
+        if now != then:
+            recorder.event("environment changed", f"{name}: {then} before, {now} now")
+            session.show.line(
+                f"note      {name} was {then} before, is {now} now: the last bits may differ"
+            )
+
+
+def starts_of(key: str, session: Session) -> list[RunStart]:
+    """The starts of all runs with this input key, oldest first."""
+    bodies = (record.body for record in session.book.records)
+    return [body for body in bodies if isinstance(body, RunStart) and body.input_key == key]
+
+
+def input_key(stage: str, settings: Any, inputs: Any, rooms: tuple[str, ...]) -> str:  # noqa: ANN401
+    """Digest of everything that decides what comes out: settings, inputs (JSON values), code."""
+    code = code_version(rooms)
+    return digest_json({"stage": stage, "settings": settings, "inputs": inputs, "code": code})
