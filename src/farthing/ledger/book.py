@@ -128,10 +128,9 @@ class Book:
         resumed_from_step: int | None = None,
         directory: Path | None = None,
     ) -> RunRecorder:
-        """Number a run, record its start, and open its journal.
+        """Number a run, record its start, and open its journal; `records` is current afterwards.
 
-        The attempt counts the runs with the same purpose, name and input key. Afterwards
-        `records` holds everything that anybody entered before, in this `directory` too.
+        The attempt counts the runs with the same purpose, name and input key.
 
         Args:
             purpose: what the run is for.

@@ -10,7 +10,7 @@ from farthing.artifacts.config import parse_config
 from farthing.errors import ConfigError, CorpusError
 from farthing.stages.curate.config import CurateConfig
 from farthing.stages.curate.run import curate
-from farthing.stages.curate.sources import source_digests
+from farthing.stages.curate.sources import source_identity
 from farthing.text.corpus import SPLITS, Corpus
 from farthing.text.tokenizer import train_bpe
 
@@ -137,10 +137,16 @@ def test_three_works_are_enough_and_each_side_gets_one(tmp_path):
 
 def test_the_input_key_changes_with_the_bytes_of_the_sources(tmp_path, rows):
     config = CurateConfig(sources=(write(tmp_path / "x.jsonl", rows),))
-    before = source_digests(config)
+    before = source_identity(config)
     write(tmp_path / "x.jsonl", rows[1:])
-    assert source_digests(config) != before
-    assert len(source_digests(CurateConfig())) == 3
+    assert source_identity(config) != before
+    assert [side for side, _ in source_identity(CurateConfig())] == ["train", "dev", "test"]
+
+
+def test_the_input_key_changes_with_the_order_of_the_sources(tmp_path, rows):
+    one, two = write(tmp_path / "x.jsonl", rows), write(tmp_path / "y.jsonl", rows[1:])
+    there, back = (source_identity(CurateConfig(sources=s)) for s in ((one, two), (two, one)))
+    assert there == back[::-1] != back
 
 
 def test_settings_are_described_and_checked():
