@@ -140,9 +140,10 @@ def _is_finished(place: Path, job: Job, session: Session) -> bool:
 
 def _note_changed_environment(recorder: RunRecorder, session: Session) -> None:
     """Resumption is exact in the same environment only: say so where it changed."""
-    if recorder.start.resumed_from_step is None:
+    starts = starts_of(recorder.start.input_key, session)
+    if recorder.start.resumed_from_step is None or len(starts) < 2:
         return
-    earlier = starts_of(recorder.start.input_key, session)[-2]
+    earlier = starts[-2]
     for name, then in earlier.environment.model_dump().items():
         now = getattr(recorder.start.environment, name)
         if now != then:

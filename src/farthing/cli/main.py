@@ -55,7 +55,7 @@ ShapeOption = Annotated[
 ]
 
 _HERE = Path()
-# The quick start cuts out the best member with at most this share of the parameters.
+# The quick start cuts out the best member with at most this share of the largest one's size.
 _SMALL_SHARE = 0.5
 _QUICKSTART_PROMPTS = ("It was a dark night, and the old man", "却说那日天色已晚")
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from farthing.ledger.bill import Bill
     from farthing.session import Show as Show
 
-_PIPE_WIDTH = 140
+_PIPE_WIDTH = 160
 
 
 def load_run(recipe: str, changes: list[str]) -> flow.RunConfig:

@@ -81,7 +81,7 @@ def _sums_table(bill: Bill) -> Table:
 
 def _family_table(family: FamilyCost, basis: Basis) -> Table:
     """One row per member; every amount three ways: no single number says what a member costs."""
-    views = ("marginal", "amortised", "loaded")
+    views = ("marginal", "amort.", "loaded")
     table = _table(
         f"Members of {escape(family.name)}: marginal (parent excluded), amortised (plus the share "
         f"of the parent), fully loaded (plus the whole parent); USD {basis}",

@@ -22,6 +22,7 @@ from farthing.text.tokenizer import Tokenizer
 
 KIND = "corpus"
 DOCUMENTS_NAME = "documents.jsonl"
+TOKENIZER_NAME = "tokenizer.json"
 
 Split = Literal["train", "dev", "test"]
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
@@ -72,7 +73,7 @@ class Corpus:
         """
         manifest = read_manifest(directory, kind=KIND)
         if verify:
-            verify_files(directory, manifest)
+            verify_files(directory, manifest, required=(DOCUMENTS_NAME, TOKENIZER_NAME))
         tokenizer = Tokenizer.load(directory)
         stated = manifest.detail["tokenizer"]["fingerprint"]
         if tokenizer.fingerprint != stated:
