@@ -19,7 +19,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test lint check bench clean
+.PHONY: help setup quickstart results test lint check bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -41,6 +41,9 @@ lint: $(INSTALLED) ## format, lint, types, import contracts
 
 # Size limits and the other habits are tests, in tests/architecture.
 check: lint test ## lint, then every test: what CI runs
+
+results: quickstart ## the quick start, and its output into README.md and docs/results
+	$(BIN)/python scripts/refresh_results.py --workspace $(WORKSPACE)
 
 bench: $(INSTALLED) ## every measurement in bench/, on all cores
 	@test -n "$(wildcard bench/*.py)" || { echo "bench/ holds no measurement yet"; exit 1; }

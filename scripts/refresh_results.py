@@ -1,7 +1,6 @@
 """Put the real output of the quick start into README.md and docs/results/quickstart.md.
 
-    make quickstart
-    .venv/bin/python scripts/refresh_results.py --workspace quickstart
+    make results
 
 The quick start is asked again in the same workspace: everything is reused, only the tables are
 printed. README shows them up to the members' costs; the page in docs/results has all of it.
@@ -41,6 +40,7 @@ def main() -> None:
     short = output[: output.index(README_ENDS_BEFORE)]
     readme.write_text(with_block(readme.read_text(encoding="utf-8"), short), encoding="utf-8")
     page = ROOT / "docs" / "results" / "quickstart.md"
+    page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(
         "# What `make quickstart` printed\n\n"
         f"{where}. Written by `scripts/refresh_results.py`.\n\n```text\n{output}```\n",

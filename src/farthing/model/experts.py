@@ -54,7 +54,7 @@ class Experts(nn.Module):
 def choose_path(wanted: ExpertPath, rows_RD: Tensor, weight_EFD: Tensor) -> ExpertPath:
     """`grouped` where torch's grouped product works and wins, else `loop`.
 
-    On CPU the two are within 6 % of each other (docs/log.md); the loop is the only path for
+    On CPU neither wins by more than 15 % (docs/log.md), and the loop is the only path for
     float64 and for widths that break grouped_mm's 16-byte alignment.
     """
     aligned = all(
