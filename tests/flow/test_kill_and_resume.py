@@ -66,7 +66,7 @@ def test_killed_at_a_random_step_the_weights_are_byte_identical_and_the_lost_wor
     environment["OMP_NUM_THREADS"] = threads
     farthing("train", "--recipe", "tiny.yaml", "--workspace", "whole", *LONG)
     uninterrupted = weights(tmp_path / "whole")
-    step = random.SystemRandom().randrange(5, 150)
+    step = random.SystemRandom().randrange(5, 100)
     code = start_and_signal(step, signal.SIGKILL)
     assert code == -signal.SIGKILL, f"not killed in time (step {step})"
     lost_steps = steps_done(tmp_path / "w")
