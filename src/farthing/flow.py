@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from farthing.artifacts.canonical import digest_json
 from farthing.artifacts.config import Config, parse_config
@@ -45,6 +45,7 @@ from farthing.stages.evaluate.run import evaluate
 from farthing.stages.extract.run import KIND as MEMBER
 from farthing.stages.extract.run import extract, member_config
 from farthing.stages.train.config import TrainConfig
+from farthing.stages.train.elastic_schedule import ElasticSchedule
 from farthing.stages.train.run import KIND as SUPERNET
 from farthing.stages.train.run import SUPERNET_ROOM, check_fit, resumable_step, train
 from farthing.text.corpus import KIND as CORPUS
@@ -71,6 +72,13 @@ class RunConfig(Config):
     evaluate: EvaluateConfig = Field(
         description="the members of the family: registered before training, scored after"
     )
+
+    @model_validator(mode="after")
+    def _members_and_elastic_sizes_fit(self) -> Self:
+        # Said before any text is read: these errors need the sizes only.
+        distinct_shapes(self.evaluate.members, self.model)
+        ElasticSchedule(self.train.elastic, self.model, self.train.seed)
+        return self
 
 
 def run_curate(run: RunConfig, session: Session, *, rerun: bool = False) -> Corpus:
@@ -107,6 +115,7 @@ def run_train(run: RunConfig, corpus: Corpus, session: Session, *, rerun: bool =
         plan = _sign_plan(run, corpus, members, session)
         if step is not None:
             _check_resumption(key, plan, session)
+            session.show.line(f"resume    from step {step}")
         make_directory(place)
         return {"plan": plan, "resumed_from_step": step}
 

@@ -209,3 +209,27 @@ def test_a_run_that_diverges_names_step_batch_and_last_good_checkpoint(farthing,
     bill = json.loads(farthing("bill", "--workspace", "w", "--json").stdout)
     (line,) = [line for line in bill["runs"] if line["purpose"] == "training"]
     assert line["status"] == "failed"
+
+
+def test_a_usage_error_is_one_json_object_too(farthing):
+    error = json.loads(farthing("extract", "--json", check=2).stdout)["error"]
+    assert "--shape" in error["what"]
+
+
+def test_a_file_that_may_not_be_read_is_named_without_a_traceback(farthing, tmp_path: Path):
+    farthing(*TRAIN)
+    # A folder in the place of a file cannot be read by anybody, root included.
+    book = tmp_path / "w/book.jsonl"
+    book.rename(tmp_path / "book.jsonl")
+    book.mkdir()
+    done = farthing("bill", "--workspace", "w", "--json", check=3)
+    assert "book.jsonl" in json.loads(done.stdout)["error"]["what"]
+    assert "Traceback" not in done.stderr
+
+
+def test_members_and_elastic_sizes_that_do_not_fit_stop_before_any_text_is_read(
+    farthing, tmp_path: Path
+):
+    farthing(*TRAIN, "--set", "evaluate.members=[foo]", check=2)
+    farthing(*TRAIN, "--set", "train.elastic.depths=[9]", check=2)
+    assert not (tmp_path / "w").exists()

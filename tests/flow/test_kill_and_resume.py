@@ -146,3 +146,23 @@ def test_an_artifact_that_was_finished_but_not_recorded_is_made_again_with_the_s
     statuses = [line["status"] for line in bill["runs"] if line["purpose"] == "training"]
     assert statuses == ["aborted", "completed"]
     farthing("verify", "--workspace", "w")
+
+
+def test_cutting_the_journal_of_a_killed_run_shows_and_saves_no_money(
+    farthing, tmp_path: Path, start_and_signal
+):
+    start_and_signal(50, signal.SIGKILL)
+    (journal,) = tmp_path.glob("w/journals/1.jsonl")
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(lines[:4]))
+
+    def billed_tokens() -> float:
+        bill = json.loads(farthing("bill", "--workspace", "w", "--json").stdout)
+        return next(run for run in bill["runs"] if run["run"] == 1)["tokens"]["value"]
+
+    # Two checkpoints, at steps 20 and 40, were entered into the book.
+    assert billed_tokens() >= 40 * 4 * 32
+    assert "its tail was cut off" in farthing("verify", "--workspace", "w", check=1).stdout
+    farthing(*TRAIN, *LONG)
+    assert billed_tokens() >= 40 * 4 * 32
+    assert "its tail was cut off" in farthing("verify", "--workspace", "w", check=1).stdout

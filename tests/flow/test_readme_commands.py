@@ -27,6 +27,7 @@ def test_every_command_of_the_readme_runs_in_the_order_of_the_page(
     typed = commands()
     assert [words[0] for words in typed] == [
         "recipes",
+        "recipes",
         "train",
         "evaluate",
         "generate",

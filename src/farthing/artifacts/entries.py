@@ -136,7 +136,11 @@ class Heartbeat(Body):
 
 
 class Segment(Body):
-    """Some training steps, with what a replay needs to check them (in the journal)."""
+    """Some training steps, with what a replay needs to check them.
+
+    It stands in the journal, and in the book together with how long the journal was then: a
+    journal cut before that point shows, and the run is billed for at least this much.
+    """
 
     kind_name: ClassVar[str] = "segment"
 
@@ -149,6 +153,7 @@ class Segment(Body):
     batch_digest: str
     checkpoint_digest: str | None
     work: Work
+    journal_count: int | None = None
 
 
 class Event(Body):

@@ -22,7 +22,7 @@ from farthing.cli.output import (
     read_bill,
     write_reference_price,
 )
-from farthing.errors import FarthingError
+from farthing.errors import FarthingError, InterruptedRunError, UsageError, WorkspaceError
 
 app = typer.Typer(
     name="farthing",
@@ -55,31 +55,44 @@ ShapeOption = Annotated[
 ]
 
 _HERE = Path()
+_INTERRUPTED = 130
 # The quick start cuts out the best member with at most this share of the largest one's size.
 _SMALL_SHARE = 0.5
 _QUICKSTART_PROMPTS = ("It was a dark night, and the old man", "却说那日天色已晚")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; returns the exit code (0, 1 check, 2 usage, 3 error, 75 stopped)."""
+    """Run the command line; returns the exit code.
+
+    0 ok, 1 failed check, 2 usage, 3 foreseen error, 75 stopped with a checkpoint saved, 130
+    interrupted where there was nothing to save.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
+    as_json = "--json" in arguments
     try:
         result = app(arguments, standalone_mode=False)
         return int(result or 0)
     except FarthingError as error:
-        print_error(error, as_json="--json" in arguments)
-        return error.exit_code
-    except typer.Abort:
-        return 130
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+        return print_error(error, as_json=as_json)
+    except (typer.Abort, KeyboardInterrupt):
+        # Training catches the signal itself; elsewhere finished work is reused by the next command.
+        stopped = InterruptedRunError(
+            "interrupted", remedy="run the same command again: what is finished is reused"
+        )
+        print_error(stopped, as_json=as_json)
+        return _INTERRUPTED
+    except OSError as error:
+        refused = WorkspaceError(
+            f"{error.filename or 'a file'}: {error.strerror or error}",
+            remedy="check that the file is there and may be read by you",
+        )
+        return print_error(refused, as_json=as_json)
     except Exception as error:
         # Typer's own usage errors carry their text and exit code; anything else is a bug to see.
-        show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
-        if show is None or code is None:
+        message, code = getattr(error, "format_message", None), getattr(error, "exit_code", None)
+        if message is None or code is None:
             raise
-        show()
+        print_error(UsageError(message(), remedy="see --help"), as_json=as_json)
         return int(code)
 
 

@@ -90,9 +90,10 @@ def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON value
     print(json.dumps(value, ensure_ascii=False, indent=1))
 
 
-def print_error(error: FarthingError, *, as_json: bool) -> None:
-    """What happened and how to mend it."""
+def print_error(error: FarthingError, *, as_json: bool) -> int:
+    """What happened and how to mend it; returns the exit code."""
     if as_json:
         kind = type(error).__name__
         print_json({"error": {"kind": kind, "what": error.what, "remedy": error.remedy}})
     print(f"farthing: {error}", file=sys.stderr)
+    return error.exit_code

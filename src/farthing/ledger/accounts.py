@@ -15,6 +15,7 @@ from farthing.artifacts.entries import (
     Record,
     RunEnd,
     RunStart,
+    Segment,
 )
 from farthing.artifacts.work import Work
 from farthing.artifacts.workspace import Workspace
@@ -45,7 +46,7 @@ class RunAccount:
         evidence: on what `work` rests, as in `RunEnd`.
         most_seconds: if `evidence` is `clock`, the wall time that it used at most, or None if the
             run has not been closed yet.
-        raised: whether `work` is the sum of `members`, because the journal was behind them.
+        raised: whether `work` rests on entries of the book, because the journal was behind them.
         members: the "of which" entries that name this run.
     """
 
@@ -79,9 +80,12 @@ def collect_runs(workspace: Workspace, records: Sequence[Record]) -> list[RunAcc
     """The account of every run in the book, in the order of their numbers."""
     ends: dict[int, tuple[RunEnd, str]] = {}
     members: dict[int, list[Evaluation | Extraction]] = {}
+    segments: dict[int, Segment] = {}
     for record in records:
         if isinstance(record.body, RunEnd):
             ends[record.body.run] = record.body, record.entry.time
+        elif isinstance(record.body, Segment):
+            segments[record.body.run] = record.body
         elif isinstance(record.body, (Evaluation, Extraction)):
             members.setdefault(record.body.run, []).append(record.body)
     public_key = _public_key(records)
@@ -89,10 +93,11 @@ def collect_runs(workspace: Workspace, records: Sequence[Record]) -> list[RunAcc
     for record in records:
         if isinstance(record.body, RunStart):
             of_which = tuple(members.get(record.body.run, ()))
+            floor = _signed_floor(of_which, segments.get(record.body.run))
             if record.body.run in ends:
-                account = _closed(record, record.body, *ends[record.body.run], of_which)
+                account = _closed(record, record.body, *ends[record.body.run], of_which, floor)
             else:
-                account = _open(workspace, record, record.body, of_which, public_key)
+                account = _open(workspace, record, record.body, of_which, floor, public_key)
             accounts.append(account)
     return accounts
 
@@ -103,10 +108,11 @@ def _closed(
     end: RunEnd,
     end_time: str,
     members: tuple[Evaluation | Extraction, ...],
+    floor: Work,
 ) -> RunAccount:
     work, raised = end.work, False
     if end.evidence != "meter":
-        work, raised = _at_least(end.work, members)
+        work, raised = _at_least(end.work, floor)
     return RunAccount(
         start=start,
         started=record.entry.time,
@@ -126,10 +132,11 @@ def _open(
     record: Record,
     start: RunStart,
     members: tuple[Evaluation | Extraction, ...],
+    floor: Work,
     public_key: bytes,
 ) -> RunAccount:
     found = read_journal_end(workspace.root / start.journal, record.entry.digest, public_key)
-    work, raised = _at_least(found.least, members)
+    work, raised = _at_least(found.least, floor)
     return RunAccount(
         start=start,
         started=record.entry.time,
@@ -144,19 +151,25 @@ def _open(
     )
 
 
-def _at_least(work: Work, members: Sequence[Evaluation | Extraction]) -> tuple[Work, bool]:
-    """`work`, or its signed parts where they add up to more; and whether they do.
+def _signed_floor(members: Sequence[Evaluation | Extraction], segment: Segment | None) -> Work:
+    """What the book itself proves that a run used: its members' parts, or its last segment.
 
-    The parts are in the book, which is flushed; heartbeats may be lost when the power fails.
+    The book is flushed and its head is known; heartbeats may be lost when the power fails, or
+    cut off.
     """
-    parts = sum((entry.work for entry in members), NO_WORK)
+    floor = sum((entry.work for entry in members), NO_WORK)
+    return floor if segment is None else _at_least(segment.work, floor)[0]
+
+
+def _at_least(work: Work, floor: Work) -> tuple[Work, bool]:
+    """`work`, or `floor` in whatever it is more; and whether it is in anything."""
     larger = {
-        name: getattr(parts, name)
+        name: getattr(floor, name)
         for name in _AMOUNTS
-        if getattr(parts, name) > getattr(work, name)
+        if getattr(floor, name) > getattr(work, name)
     }
-    if work.joules is not None and parts.joules is not None and parts.joules > work.joules:
-        larger["joules"] = parts.joules
+    if work.joules is not None and floor.joules is not None and floor.joules > work.joules:
+        larger["joules"] = floor.joules
     return work.model_copy(update=larger), bool(larger)
 
 

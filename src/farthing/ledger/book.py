@@ -200,6 +200,7 @@ class Book:
                 meter=meter,
                 lock=lock,
                 finish=self._append_end,
+                root=self.append,
             )
         except BaseException:
             journal.close()

@@ -71,6 +71,7 @@ class RunRecorder:
         meter: Meter,
         lock: FileLock | None,
         finish: Callable[[RunEnd], object],
+        root: Callable[[Segment], object],
     ) -> None:
         """Take over a run that the book has just recorded; see `Book.start_run`."""
         self.start = start
@@ -79,6 +80,7 @@ class RunRecorder:
         self._meter = meter
         self._lock = lock
         self._finish = finish
+        self._root = root
         self._counted = NO_WORK
         self._ended = False
         # From the first moment there is a heartbeat to bill: it holds the start-up.
@@ -129,25 +131,24 @@ class RunRecorder:
     def segment(
         self, first_step: int, last_step: int, tokens: int, digests: SegmentDigests
     ) -> Work:
-        """Record the steps `first_step` to `last_step`, both included, and flush the journal.
+        """Record the steps `first_step` to `last_step`, both included, in journal and book.
 
         `tokens` are those of the segment; they were already counted by `beat`.
         """
         work = self.work()
-        self._journal.append(
-            Segment(
-                run=self.number,
-                first_step=first_step,
-                last_step=last_step,
-                tokens=tokens,
-                loss_sum=digests.loss_sum,
-                loss_digest=digests.loss_digest,
-                batch_digest=digests.batch_digest,
-                checkpoint_digest=digests.checkpoint_digest,
-                work=work,
-            ),
-            flush=True,
+        segment = Segment(
+            run=self.number,
+            first_step=first_step,
+            last_step=last_step,
+            tokens=tokens,
+            loss_sum=digests.loss_sum,
+            loss_digest=digests.loss_digest,
+            batch_digest=digests.batch_digest,
+            checkpoint_digest=digests.checkpoint_digest,
+            work=work,
         )
+        self._journal.append(segment, flush=True)
+        self._root(segment.model_copy(update={"journal_count": self._journal.head.count}))
         return work
 
     def event(self, event: str, detail: str) -> None:

@@ -259,8 +259,8 @@ def _parse_ids(text: str, separator: str) -> list[int]:
     ids: list[int] = []
     for part in text.split(separator):
         first, dash, last = part.partition("-")
-        if dash and int(last) - int(first) > _MOST_IDS:
-            raise ValueError(f"the range {part} is too long")
+        if dash and not 0 <= int(last) - int(first) <= _MOST_IDS:
+            raise ValueError(f"the range {part} runs backwards or is too long")
         ids += range(int(first), int(last) + 1) if dash else [int(first)]
     return ids
 

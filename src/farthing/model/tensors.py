@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
+_MODE = 0o644
 _OS_ERROR = re.compile(r"os error (\d+)")
 
 
@@ -24,6 +25,8 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     copies = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
     try:
         save_file(copies, path, metadata={"format": "pt"})
+        # The library writes for the owner alone; these files are as public as those beside them.
+        path.chmod(_MODE)
     except SafetensorError as error:
         if found := _OS_ERROR.search(str(error)):
             number = int(found.group(1))

@@ -34,7 +34,13 @@ def _failures(workspace, **known):
 def test_an_honest_workspace_passes_every_check(workspace):
     verdict = verify_workspace(workspace)
     assert verdict.ok
-    assert {f.check for f in verdict.findings} == {"book", "run numbers", "journal", "artifact"}
+    assert {f.check for f in verdict.findings} == {
+        "book",
+        "run numbers",
+        "journal",
+        "artifacts",
+        "artifact",
+    }
 
 
 def test_a_workspace_without_a_book_fails(workspace):

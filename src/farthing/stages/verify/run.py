@@ -19,6 +19,7 @@ from farthing.artifacts.entries import (
     Record,
     RunEnd,
     RunStart,
+    Segment,
     known_head,
     read_records,
 )
@@ -163,6 +164,11 @@ def _check_journals(workspace: Workspace, records: list[Record]) -> list[Finding
         return [Finding("book", False, f"{workspace.book_file}, line 1", detail)]
     public_key = bytes.fromhex(genesis.public_key)
     ends = {record.body.run: record.body for record in records if isinstance(record.body, RunEnd)}
+    reached = {
+        record.body.run: record.body.journal_count or 0
+        for record in records
+        if isinstance(record.body, Segment)
+    }
     findings, named = [], set[Path]()
     for record in records:
         start = record.body
@@ -173,14 +179,14 @@ def _check_journals(workspace: Workspace, records: list[Record]) -> list[Finding
             # A process that is killed in the middle of a write leaves half an entry.
             torn_tail = end is None or end.evidence != "meter"
             chain = ChainFile(path, record.entry.digest, public_key, torn_tail=torn_tail)
-            findings.append(_check_journal(chain, start, end))
+            findings.append(_check_journal(chain, start, end, reached.get(start.run, 0)))
     for path in sorted(workspace.journals.glob("*.jsonl")):
         if path not in named:
             findings.append(Finding("journal", False, str(path), "the book names no such run"))
     return findings
 
 
-def _check_journal(chain: ChainFile, start: RunStart, end: RunEnd | None) -> Finding:
+def _check_journal(chain: ChainFile, start: RunStart, end: RunEnd | None, reached: int) -> Finding:
     """Chain, signatures, first link and the head that the run's end recorded."""
     where = str(chain.path)
     if not chain.path.is_file():
@@ -196,6 +202,9 @@ def _check_journal(chain: ChainFile, start: RunStart, end: RunEnd | None) -> Fin
                 return Finding("journal", False, line, f"entry of run {run} in that of {start.run}")
     except BookError as error:
         return Finding("journal", False, where, error.what)
+    if count < reached:
+        detail = f"ends after {count} entries; the book names {reached}: its tail was cut off"
+        return Finding("journal", False, where, f"run {start.run}: {detail}")
     if end is not None and count != end.journal_count:
         detail = f"{count} entries, but the end of run {start.run} records {end.journal_count}"
         return Finding("journal", False, where, detail)
@@ -213,11 +222,18 @@ def _check_journal(chain: ChainFile, start: RunStart, end: RunEnd | None) -> Fin
 def _check_artifacts(workspace: Workspace, records: list[Record]) -> list[Finding]:
     """Every finished folder in the workspace: do its files match, and does the book name it?"""
     named = set(_named_digests(record.body for record in records))
+    found = list(_manifests(workspace))
+    there = {m.content_digest for _, m in found if not isinstance(m, ArtifactError)}
+    # Deleting an artifact may be legitimate, so this is said and not judged.
+    count = f"{len(named & there)} of the {len(named)} artifacts that the book names are here"
     return [
-        Finding("artifact", False, str(directory), manifest.what)
-        if isinstance(manifest, ArtifactError)
-        else _check_artifact(directory, manifest, named)
-        for directory, manifest in _manifests(workspace)
+        Finding("artifacts", True, str(workspace.root), count),
+        *(
+            Finding("artifact", False, str(directory), manifest.what)
+            if isinstance(manifest, ArtifactError)
+            else _check_artifact(directory, manifest, named)
+            for directory, manifest in found
+        ),
     ]
 
 
