@@ -138,6 +138,7 @@ UNREADABLE = [
     "layers=0-1/experts=4/top_k=2/width=3",
     "layers=0-1/layers=0-3/experts=4/top_k=1",
     "layers=0-99999999999/experts=4/top_k=1",
+    "layers=3-1/experts=4/top_k=2",
     "experts=4/top_k=2",
 ]
 
@@ -154,7 +155,6 @@ def test_a_text_that_is_no_shape_is_refused_with_itself_and_the_two_forms(text):
 PER_LAYER = "one entry for all, or one per kept sparse layer"
 UNFIT = {
     "layers=0-8/experts=4/top_k=2": ("layers=0-8", "8 layers"),
-    "layers=3-1/experts=4/top_k=2": ("layers=", "8 layers"),
     "9L-4E-2K": ("depth of 9", "2 to 8"),
     "0L-4E-2K": ("depth of 0", "2 to 8"),
     "1L-4E-2K": ("depth of 1", "2 to 8"),
