@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from farthing.artifacts.manifest import Manifest, read_manifest, verify_files
+from farthing.artifacts.pareto import pareto_front
 from farthing.errors import ArtifactError
 
 KIND = "scores"
@@ -42,6 +44,23 @@ class MemberScore(BaseModel):
     best_for_size: bool
 
 
+class ExpertLoad(BaseModel):
+    """Which experts the tokens of held-out text visited, in the largest member that was scored.
+
+    Attributes:
+        label: short name of that member.
+        layers: layer ids of its sparse layers.
+        shares: by domain, per sparse layer: each expert's share of all visits in that layer, in
+            the order of the supernet's expert ids (0 for experts that the member lacks).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    label: str
+    layers: tuple[int, ...]
+    shares: dict[str, tuple[tuple[float, ...], ...]]
+
+
 class ScoreMatrix(BaseModel):
     """All members scored in one evaluation.
 
@@ -51,6 +70,7 @@ class ScoreMatrix(BaseModel):
         split: `dev` or `test`.
         held_out_bytes: UTF-8 bytes scored, by domain.
         members: largest first.
+        expert_load: None where the family has no routed experts.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,6 +80,7 @@ class ScoreMatrix(BaseModel):
     split: str
     held_out_bytes: dict[str, int]
     members: tuple[MemberScore, ...]
+    expert_load: ExpertLoad | None
 
     def best_within(self, share: float) -> MemberScore:
         """The best member with at most `share` of the largest one's size, else the best.
@@ -69,6 +90,18 @@ class ScoreMatrix(BaseModel):
         most = share * max(member.non_embedding for member in self.members)
         fitting = [member for member in self.members if member.non_embedding <= most]
         return min(fitting or self.members, key=lambda member: member.mean_bpb)
+
+
+def mark_fronts(members: Iterable[MemberScore]) -> tuple[MemberScore, ...]:
+    """The members, largest first, with both fronts marked anew among just these."""
+    every = list(members)
+    by_flops = pareto_front([(m.flops_per_token, m.mean_bpb) for m in every])
+    by_size = pareto_front([(float(m.total), m.mean_bpb) for m in every])
+    marked = [
+        member.model_copy(update={"best_for_flops": flops, "best_for_size": size})
+        for member, flops, size in zip(every, by_flops, by_size, strict=True)
+    ]
+    return tuple(sorted(marked, key=lambda m: (-m.total, -m.flops_per_token)))
 
 
 def open_scores(directory: Path) -> tuple[ScoreMatrix, Manifest]:

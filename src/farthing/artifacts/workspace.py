@@ -6,7 +6,8 @@
     ├── corpora/        NAME-KEY/  tokenised text
     ├── journals/       NUMBER.jsonl: the heartbeats of each run, signed
     ├── runs/           NAME-KEY/  one elastic run: checkpoints, metrics, supernet
-    ├── scores/         NAME-KEY/  what the members of a family can do
+    ├── scores/         NAME-KEY/  bits per byte of the members of a family
+    ├── benchmarks/     NAME-KEY/  their answers to sets of questions
     └── models/         NAME/      extracted members
 
 KEY is the start of the artifact's input key, so the same settings find the same folder.

@@ -15,7 +15,7 @@ from farthing.model.initialize import initialize
 from farthing.model.shape import Shape
 from farthing.model.transformer import Transformer
 from farthing.stages.evaluate.bits_per_byte import bits_per_byte
-from farthing.stages.evaluate.pareto import pareto_front
+from farthing.artifacts.pareto import pareto_front
 from farthing.text.shards import TokenShard, write_shard
 
 EOT = 0

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from farthing.artifacts.manifest import Manifest, write_manifest
-from farthing.artifacts.scores import KIND, SCORES_NAME, MemberScore, ScoreMatrix
+from farthing.artifacts.scores import KIND, SCORES_NAME, MemberScore, ScoreMatrix, mark_fronts
 from farthing.artifacts.storage import staged_directory
 from farthing.cost.flops import flops_per_token, forward_flops
 from farthing.cost.parameters import count_parameters
@@ -15,7 +15,6 @@ from farthing.model.shape import Shape, distinct_shapes
 from farthing.model.supernet import Supernet
 from farthing.stages.evaluate.bits_per_byte import bits_per_byte
 from farthing.stages.evaluate.config import EvaluateConfig
-from farthing.stages.evaluate.pareto import pareto_front
 from farthing.text.batches import count_attended_pairs
 from farthing.text.corpus import Corpus
 
@@ -64,7 +63,8 @@ def evaluate(
         corpus=corpus.digest,
         split=config.split,
         held_out_bytes={d: corpus.bytes(config.split, d) for d in corpus.domains},
-        members=_mark_fronts(members),
+        members=mark_fronts(members),
+        expert_load=None,
     )
     with staged_directory(directory) as staged:
         text = matrix.model_dump_json(indent=1) + "\n"
@@ -137,13 +137,3 @@ def _describe(supernet: Supernet, shape: Shape, scores: dict[str, float]) -> Mem
         best_for_flops=False,
         best_for_size=False,
     )
-
-
-def _mark_fronts(members: list[MemberScore]) -> tuple[MemberScore, ...]:
-    by_flops = pareto_front([(m.flops_per_token, m.mean_bpb) for m in members])
-    by_size = pareto_front([(float(m.total), m.mean_bpb) for m in members])
-    marked = [
-        member.model_copy(update={"best_for_flops": flops, "best_for_size": size})
-        for member, flops, size in zip(members, by_flops, by_size, strict=True)
-    ]
-    return tuple(sorted(marked, key=lambda m: (-m.total, -m.flops_per_token)))
