@@ -5,6 +5,7 @@
     │   ├── ConfigError               a recipe or farthing.yaml has a wrong key or value
     │   ├── CorpusError               text that is missing, empty or not UTF-8
     │   ├── ShapeError                a sub-model that the supernet does not hold
+    │   ├── MissingExtraError         a package that only some features need is not installed
     │   └── UnknownHardwareError      hardware, price or grid that nobody has given a figure for
     ├── CheckFailedError          1   something is not what it claims to be
     │   ├── BookError                 a broken chain, a bad signature, a cut tail
@@ -54,6 +55,16 @@ class CorpusError(UsageError):
 
 class ShapeError(UsageError):
     """A shape that cannot be read, or that the supernet does not hold."""
+
+
+class MissingExtraError(UsageError):
+    """A feature needs an optional package that is not installed; the remedy is the install line."""
+
+    def __init__(self, feature: str, *, extra: str) -> None:
+        super().__init__(
+            f"{feature} needs an optional package that is not installed",
+            remedy=f'pip install "farthing[{extra}]"',
+        )
 
 
 class UnknownHardwareError(UsageError):

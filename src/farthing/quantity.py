@@ -110,6 +110,25 @@ def total(parts: Iterable[Quantity | None], unit: str) -> Quantity | None:
     return result
 
 
+_MARKS = {Provenance.MEASURED: "", Provenance.ESTIMATED: "~", Provenance.ASSUMED: "≈"}
+MARKS_EXPLAINED = (
+    "Marks: none = measured or counted, ~ = estimated, ≈ = rests on an assumed figure "
+    "(a price, a PUE, a grid)."
+)
+
+
+def marked(value: Quantity | None) -> str:
+    """Three digits behind the mark of their provenance; `unknown` for None."""
+    return "unknown" if value is None else f"{_MARKS[value.provenance]}{value.value:.3g}"
+
+
+def marked_with_range(value: Quantity | None) -> str:
+    """`marked`, with the range where there is one."""
+    if value is None or value.low == value.high:
+        return marked(value)
+    return f"{marked(value)} ({value.low:.2g} to {value.high:.2g})"
+
+
 def _exact(value: float, unit: str, provenance: Provenance, source: str) -> Quantity:
     return Quantity(
         value=value, unit=unit, provenance=provenance, source=source, low=value, high=value

@@ -26,7 +26,7 @@ model:
   num_experts: 4
   expert_dim: 8
   top_k: 2
-  context: 32
+  context: 128
 train:
   steps: 12
   batch_sequences: 4
@@ -74,7 +74,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return {**os.environ, "FARTHING_HOME": str(tmp_path / "home"), "OMP_NUM_THREADS": "1"}
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def command():
     """The command line of `farthing` under this very Python, for a test that starts it itself."""
 
@@ -83,6 +83,21 @@ def command():
         return [sys.executable, "-c", start, *arguments]
 
     return build
+
+
+@pytest.fixture(scope="module")
+def family(tmp_path_factory: pytest.TempPathFactory, text_file: Path, command) -> Path:
+    """A folder with `w`, a trained family that nobody has scored, and `home`, its keys."""
+    folder = tmp_path_factory.mktemp("family")
+    (folder / "tiny.yaml").write_text(RECIPE.format(text=text_file), encoding="utf-8")
+    subprocess.run(
+        command("train", "--recipe", "tiny.yaml", "--workspace", "w"),
+        cwd=folder,
+        env={**os.environ, "FARTHING_HOME": str(folder / "home"), "OMP_NUM_THREADS": "1"},
+        check=True,
+        capture_output=True,
+    )
+    return folder
 
 
 @pytest.fixture

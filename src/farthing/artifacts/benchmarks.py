@@ -42,11 +42,13 @@ class Benchmark(BaseModel):
         form: how a question is asked.
         metric: the accuracy that the field quotes: plain, or per character of the choice.
         items: questions asked.
+        shortened: of these, how many lost the start of a context that the model cannot see whole.
         chance: accuracy of guessing.
         file: name of the file read.
         file_digest: SHA-256 of that file.
         source: where the questions come from, and which part of them this is.
         licence: of the questions.
+        hub_dataset: the data set's id on the Hugging Face hub, where it has one.
         published: figures of others.
     """
 
@@ -58,11 +60,13 @@ class Benchmark(BaseModel):
     form: Literal["minimal_pairs", "multiple_choice"]
     metric: Literal["acc", "acc_norm"]
     items: int
+    shortened: int
     chance: float
     file: str
     file_digest: str
     source: str
     licence: str
+    hub_dataset: str | None
     published: tuple[Published, ...]
 
 

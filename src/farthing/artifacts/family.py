@@ -9,7 +9,6 @@ from farthing.artifacts.benchmarks import KIND as BENCHMARKS
 from farthing.artifacts.benchmarks import (
     Benchmark,
     BenchmarkMatrix,
-    BenchmarkScore,
     MemberBenchmarks,
     open_benchmarks,
 )
@@ -38,35 +37,49 @@ def scores_of(workspace: Workspace, supernet: str, split: str = "dev") -> ScoreM
     return widest.model_copy(update={"members": mark_fronts(members.values())})
 
 
-def benchmarks_of(workspace: Workspace, supernet: str) -> BenchmarkMatrix | None:
+def benchmarks_of(
+    workspace: Workspace, supernet: str, shape: str | None = None
+) -> BenchmarkMatrix | None:
     """Every member of `supernet` (its digest) that answered benchmarks; None if none did.
+
+    Of one benchmark in several versions (all questions, a sample), the one with the most questions
+    counts: figures of different questions never stand in one column.
+
+    Args:
+        workspace: where the answers are.
+        supernet: content digest of the model.
+        shape: only this member, with all that it answered.
 
     Raises:
         ArtifactError: a benchmark matrix of this supernet is damaged.
     """
     places = _places(workspace, "benchmarks", BENCHMARKS, supernet)
-    found = [open_benchmarks(place)[0] for place in places]
-    if not found:
+    answers = [
+        (benchmark, member)
+        for place in places
+        for matrix in [open_benchmarks(place)[0]]
+        for benchmark in matrix.benchmarks
+        for member in matrix.members
+        if shape is None or member.shape == shape
+    ]
+    if not answers:
         return None
     asked: dict[str, Benchmark] = {}
-    labels: dict[str, str] = {}
-    scores: dict[str, dict[str, BenchmarkScore]] = {}
-    # Of one benchmark in several versions, the one with the most questions counts.
-    for matrix in sorted(found, key=lambda one: sum(b.items for b in one.benchmarks)):
-        for benchmark in matrix.benchmarks:
-            if asked.get(benchmark.name, benchmark).file_digest != benchmark.file_digest:
-                for each in scores.values():
-                    each.pop(benchmark.name, None)
-            asked[benchmark.name] = benchmark
-        for member in matrix.members:
-            labels[member.shape] = member.label
-            scores.setdefault(member.shape, {}).update(member.scores)
-    members = tuple(
-        MemberBenchmarks(shape=shape, label=label, scores=scores[shape])
-        for shape, label in labels.items()
-        if scores[shape]
+    for benchmark, _ in sorted(answers, key=lambda answer: answer[0].items):
+        asked[benchmark.name] = benchmark
+    members: dict[str, MemberBenchmarks] = {}
+    for benchmark, member in answers:
+        if _same_questions(benchmark, asked[benchmark.name]):
+            known = members.get(member.shape, member.model_copy(update={"scores": {}}))
+            scores = known.scores | {benchmark.name: member.scores[benchmark.name]}
+            members[member.shape] = known.model_copy(update={"scores": scores})
+    return BenchmarkMatrix(
+        supernet=supernet, benchmarks=tuple(asked.values()), members=tuple(members.values())
     )
-    return BenchmarkMatrix(supernet=supernet, benchmarks=tuple(asked.values()), members=members)
+
+
+def _same_questions(one: Benchmark, other: Benchmark) -> bool:
+    return (one.file_digest, one.items) == (other.file_digest, other.items)
 
 
 def _places(workspace: Workspace, room: str, kind: str, supernet: str) -> Iterator[Path]:

@@ -82,15 +82,6 @@ class ScoreMatrix(BaseModel):
     members: tuple[MemberScore, ...]
     expert_load: ExpertLoad | None
 
-    def best_within(self, share: float) -> MemberScore:
-        """The best member with at most `share` of the largest one's size, else the best.
-
-        Size is non-embedding parameters: no member can leave vocabulary out.
-        """
-        most = share * max(member.non_embedding for member in self.members)
-        fitting = [member for member in self.members if member.non_embedding <= most]
-        return min(fitting or self.members, key=lambda member: member.mean_bpb)
-
 
 def mark_fronts(members: Iterable[MemberScore]) -> tuple[MemberScore, ...]:
     """The members, largest first, with both fronts marked anew among just these."""

@@ -70,6 +70,12 @@ class WorkspaceSettings(Config):
         default=None, description="the machine, if the catalogue has no figure for it"
     )
 
+    licence: str | None = Field(
+        default=None,
+        min_length=1,
+        description="licence of the models made here, such as apache-2.0: goes on their cards",
+    )
+
     @model_validator(mode="after")
     def _one_grid(self) -> WorkspaceSettings:
         if self.grid is not None and self.grid_grams_per_kwh is not None:
@@ -107,6 +113,8 @@ _REST = """
 #   name: "my CPU"
 #   watts_per_device: 4.0       # TDP divided by the number of hardware threads
 #   source: "data sheet"
+
+# licence: apache-2.0           # of the models made here; their cards leave it open otherwise
 """
 
 

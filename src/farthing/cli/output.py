@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from farthing import flow
+    from farthing.artifacts.benchmarks import BenchmarkMatrix
     from farthing.artifacts.scores import ScoreMatrix
     from farthing.artifacts.workspace import Workspace
     from farthing.ledger.bill import Bill
@@ -75,6 +76,13 @@ def print_scores(matrix: ScoreMatrix) -> None:
     from farthing.stages.evaluate.table import score_table
 
     _stdout().print(score_table(matrix))
+
+
+def print_benchmarks(matrix: BenchmarkMatrix) -> None:
+    """The benchmark scores as tables."""
+    from farthing.stages.evaluate.benchmark_table import benchmark_tables
+
+    _stdout().print(benchmark_tables(matrix))
 
 
 def _stdout() -> Console:

@@ -12,9 +12,7 @@ from farthing.artifacts.settings import BASES, Basis
 from farthing.ledger.bill import BASELINE, Bill
 from farthing.ledger.figures import Figures
 from farthing.ledger.lineage import FamilyCost
-from farthing.quantity import Provenance, Quantity
-
-_MARKS = {Provenance.MEASURED: "", Provenance.ESTIMATED: "~", Provenance.ASSUMED: "≈"}
+from farthing.quantity import MARKS_EXPLAINED, Quantity, marked, marked_with_range
 
 
 def print_bill(bill: Bill, console: Console) -> None:
@@ -27,11 +25,7 @@ def print_bill(bill: Bill, console: Console) -> None:
     _print_list(console, "Unknown", bill.unknown)
     _print_list(console, "Notes", bill.notes)
     _print_list(console, "Not in this bill", bill.left_out)
-    console.print(
-        "Marks: none = measured or counted, ~ = estimated, ≈ = rests on an assumed figure "
-        "(a price, a PUE, a grid).",
-        highlight=False,
-    )
+    console.print(MARKS_EXPLAINED, highlight=False)
     console.print(
         f"Book {bill.project}: {bill.head.count} entries, head {bill.head.digest}. "
         "Store both elsewhere: with them, a cut tail shows.",
@@ -50,7 +44,7 @@ def _print_runs(bill: Bill, console: Console) -> None:
             str(line.run),
             escape(f"{line.purpose} {line.name}{attempt}"),
             line.status,
-            _text(line.figures.wall_hours),
+            marked(line.figures.wall_hours),
             _count(line.figures.tokens),
             *_cells(line.figures, basis),
         )
@@ -66,16 +60,18 @@ def _print_runs(bill: Bill, console: Console) -> None:
 def _sums_table(bill: Bill) -> Table:
     columns = [*bill.purposes.values(), bill.total]
     table = _table("Sums, with the range each figure may lie in", "", *bill.purposes, "total")
-    table.add_row("wall h", *(_ranged(each.wall_hours) for each in columns))
-    table.add_row("device-h", *(_ranged(each.device_hours) for each in columns))
-    table.add_row("CPU-h", *(_ranged(each.cpu_hours) for each in columns))
+    table.add_row("wall h", *(marked_with_range(each.wall_hours) for each in columns))
+    table.add_row("device-h", *(marked_with_range(each.device_hours) for each in columns))
+    table.add_row("CPU-h", *(marked_with_range(each.cpu_hours) for each in columns))
     table.add_row("tokens", *(_count(each.tokens) for each in columns))
     table.add_row("FLOP, model", *(_count(each.flops) for each in columns))
     table.add_row("FLOP, optimizer", *(_count(each.optimizer_flops) for each in columns))
-    table.add_row("kWh", *(_ranged(each.kwh) for each in columns))
+    table.add_row("kWh", *(marked_with_range(each.kwh) for each in columns))
     for basis in BASES:
-        table.add_row(f"USD {basis}", *(_ranged(each.usd[basis]) for each in columns))
-    table.add_row("kg CO2e", *(_carbon(each, _ranged(each.kg_co2e)) for each in columns))
+        table.add_row(f"USD {basis}", *(marked_with_range(each.usd[basis]) for each in columns))
+    table.add_row(
+        "kg CO2e", *(carbon_text(each, marked_with_range(each.kg_co2e)) for each in columns)
+    )
     return table
 
 
@@ -104,16 +100,16 @@ def _family_table(family: FamilyCost, basis: Basis) -> Table:
         table.add_row(
             escape(member.shape),
             f"{member.share:.3f}",
-            *(_text(way.device_hours) for way in ways),
-            *(_text(way.kwh) for way in ways),
-            *(_text(way.usd[basis]) for way in ways),
+            *(marked(way.device_hours) for way in ways),
+            *(marked(way.kwh) for way in ways),
+            *(marked(way.usd[basis]) for way in ways),
         )
     return table
 
 
 def _three(value: Quantity | None) -> tuple[str, str, str]:
     """The parent's own figure stands once, under the last view."""
-    return "", "", _text(value)
+    return "", "", marked(value)
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -126,11 +122,11 @@ def _table(title: str, *columns: str) -> Table:
 def _cells(figures: Figures, basis: Basis) -> tuple[str, ...]:
     """The figures under the headings `_short_headings`."""
     return (
-        _text(figures.device_hours),
+        marked(figures.device_hours),
         _count(figures.flops),
-        _text(figures.kwh),
-        _text(figures.usd[basis]),
-        _carbon(figures, _text(figures.kg_co2e)),
+        marked(figures.kwh),
+        marked(figures.usd[basis]),
+        carbon_text(figures, marked(figures.kg_co2e)),
     )
 
 
@@ -144,21 +140,12 @@ def _shown_basis(bill: Bill) -> Basis:
     return priced[0] if priced else BASES[0]
 
 
-def _carbon(figures: Figures, text: str) -> str:
+def carbon_text(figures: Figures, text: str) -> str:
+    """`text`, or the range over all grids where no grid is set."""
     if figures.kg_co2e_range is None:
         return text
     low, high = figures.kg_co2e_range
     return f"{low:.1g} .. {high:.1g}"
-
-
-def _ranged(value: Quantity | None) -> str:
-    if value is None or value.low == value.high:
-        return _text(value)
-    return f"{_text(value)} ({value.low:.2g} to {value.high:.2g})"
-
-
-def _text(value: Quantity | None) -> str:
-    return "unknown" if value is None else f"{_MARKS[value.provenance]}{value.value:.3g}"
 
 
 def _count(value: Quantity | None) -> str:

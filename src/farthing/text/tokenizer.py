@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, processors, trainers
 from tokenizers import Tokenizer as HfTokenizer
 
 from farthing.artifacts.canonical import sha256_hex
@@ -18,7 +18,8 @@ from farthing.errors import ArtifactError, ConfigError
 
 FILE_NAME = "tokenizer.json"
 END_OF_TEXT = "<|endoftext|>"
-SPECIAL_TOKENS = (END_OF_TEXT, "<|pad|>", "<|im_start|>", "<|im_end|>")
+PAD = "<|pad|>"
+SPECIAL_TOKENS = (END_OF_TEXT, PAD, "<|im_start|>", "<|im_end|>")
 MIN_VOCAB_SIZE = len(SPECIAL_TOKENS) + 256
 
 # The split that llama.cpp and transformers know as "qwen2"; an export must carry exactly this one.
@@ -35,10 +36,10 @@ class Tokenizer:
         inner = HfTokenizer.from_str(json_text)
         # Not kept in the file: without it, special tokens are found inside ordinary text.
         inner.encode_special_tokens = True
-        end_of_text = inner.token_to_id(END_OF_TEXT)
-        if end_of_text is None:
+        end_of_text, pad = inner.token_to_id(END_OF_TEXT), inner.token_to_id(PAD)
+        if end_of_text is None or pad is None:
             raise ArtifactError(
-                f"the tokenizer has no {END_OF_TEXT} token",
+                f"the tokenizer has no {END_OF_TEXT} or no {PAD} token",
                 remedy="use a tokenizer made by `farthing curate`",
             )
         self._inner = inner
@@ -46,6 +47,7 @@ class Tokenizer:
         self._bytes = _bytes_of_tokens(inner)
         self.vocab_size = len(self._bytes)
         self.end_of_text = end_of_text
+        self.pad = pad
         self.fingerprint = sha256_hex(json_text.encode())
 
     @classmethod
@@ -72,6 +74,20 @@ class Tokenizer:
     def save(self, directory: Path) -> None:
         """Write `tokenizer.json` into `directory`."""
         write_atomic(directory / FILE_NAME, self._json_text.encode())
+
+    def export_json(self) -> str:
+        """`tokenizer.json` for other tools: it opens each text with `end_of_text` by itself.
+
+        Every document began so in training; here the callers write that token, elsewhere nobody
+        would.
+        """
+        inner = HfTokenizer.from_str(self._json_text)
+        inner.post_processor = processors.TemplateProcessing(
+            single=f"{END_OF_TEXT} $A",
+            pair=f"{END_OF_TEXT} $A $B:1",
+            special_tokens=[(END_OF_TEXT, self.end_of_text)],
+        )
+        return str(inner.to_str(pretty=True)) + "\n"
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text, on all cores; no special token is added or recognised."""

@@ -10,12 +10,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from farthing.artifacts.pareto import pareto_front
 from farthing.model.config import ModelConfig
 from farthing.model.initialize import initialize
 from farthing.model.shape import Shape
 from farthing.model.transformer import Transformer
 from farthing.stages.evaluate.bits_per_byte import bits_per_byte
-from farthing.artifacts.pareto import pareto_front
 from farthing.text.shards import TokenShard, write_shard
 
 EOT = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 from farthing.artifacts.manifest import Manifest, write_manifest
@@ -15,6 +16,7 @@ from farthing.model.shape import Shape, distinct_shapes
 from farthing.model.supernet import Supernet
 from farthing.stages.evaluate.bits_per_byte import bits_per_byte
 from farthing.stages.evaluate.config import EvaluateConfig
+from farthing.stages.evaluate.expert_load import VisitCounter
 from farthing.text.batches import count_attended_pairs
 from farthing.text.corpus import Corpus
 
@@ -51,8 +53,9 @@ def evaluate(
     _check_text(config, supernet, corpus)
     tokens, pairs = _amount_of_text(config, supernet, corpus)
     members = []
+    counter = VisitCounter(model, max(shapes, key=lambda shape: _size(supernet, shape)))
     for shape in shapes:
-        scores = _score(config, supernet, shape, corpus)
+        scores = _score(config, supernet, shape, corpus, counter)
         flops = forward_flops(
             model.config, model.vocab_size, shape, tokens=tokens, attended_pairs=pairs
         )
@@ -64,7 +67,7 @@ def evaluate(
         split=config.split,
         held_out_bytes={d: corpus.bytes(config.split, d) for d in corpus.domains},
         members=mark_fronts(members),
-        expert_load=None,
+        expert_load=counter.result(),
     )
     with staged_directory(directory) as staged:
         text = matrix.model_dump_json(indent=1) + "\n"
@@ -79,18 +82,30 @@ def evaluate(
 
 
 def _score(
-    config: EvaluateConfig, supernet: Supernet, shape: Shape, corpus: Corpus
+    config: EvaluateConfig,
+    supernet: Supernet,
+    shape: Shape,
+    corpus: Corpus,
+    counter: VisitCounter,
 ) -> dict[str, float]:
-    return {
-        domain: bits_per_byte(
-            supernet.model,
-            shape,
-            corpus.shard(config.split, domain),
-            text_bytes=corpus.bytes(config.split, domain),
-            batch_sequences=config.batch_sequences,
-        )
-        for domain in corpus.domains
-    }
+    scores = {}
+    for domain in corpus.domains:
+        with counter.counting(domain) if shape == counter.shape else nullcontext():
+            scores[domain] = bits_per_byte(
+                supernet.model,
+                shape,
+                corpus.shard(config.split, domain),
+                text_bytes=corpus.bytes(config.split, domain),
+                batch_sequences=config.batch_sequences,
+            )
+    return scores
+
+
+def _size(supernet: Supernet, shape: Shape) -> tuple[int, float]:
+    """What the members of a score matrix are sorted by."""
+    model = supernet.model
+    total = count_parameters(model.config, model.vocab_size, shape).total
+    return total, flops_per_token(model.config, model.vocab_size, shape)
 
 
 def _check_text(config: EvaluateConfig, supernet: Supernet, corpus: Corpus) -> None:

@@ -1,0 +1,50 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_SCALES = {"K": 1e3, "M": 1e6, "B": 1e9}
+
+
+def read_parameters(text: str) -> int:
+    """A count of parameters such as 1200000, 1.2M or 3B."""
+    number, scale = (
+        (text[:-1], _SCALES[text[-1].upper()])
+        if text[-1:].upper() in _SCALES
+        else (
+            text,
+            1.0,
+        )
+    )
+    try:
+        return int(float(number) * scale)
+    except (ValueError, OverflowError) as error:
+        raise typer.BadParameter(
+            f"{text!r} is no count: write it as 1200000, 1.2M or 3B"
+        ) from error
+
+
+WorkspaceOption = Annotated[
+    Path, typer.Option("--workspace", "-w", help="The directory with book, corpora and runs.")
+]
+RecipeOption = Annotated[
+    str, typer.Option("--recipe", "-r", help="A recipe's name, or a .yaml file of your own.")
+]
+SetOption = Annotated[
+    list[str], typer.Option("--set", help="Change a setting: --set train.steps=200.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+RerunOption = Annotated[bool, typer.Option("--rerun", help="Make it again even if it is there.")]
+RunOption = Annotated[
+    str | None, typer.Option("--run", help="A folder under runs/; its start is enough.")
+]
+ShapeOption = Annotated[
+    str | None,
+    typer.Option("--shape", help="A member, as 4L-8E-2K; the whole supernet if left out."),
+]
+
+HERE = Path()

@@ -1,0 +1,103 @@
+"""The whole flow in one verb."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from farthing.cli.options import JsonOption, RecipeOption, SetOption, WorkspaceOption
+from farthing.cli.output import (
+    load_run,
+    make_show,
+    print_benchmarks,
+    print_bill,
+    print_json,
+    print_scores,
+    read_bill,
+    write_reference_price,
+)
+from farthing.errors import CorpusError
+
+if TYPE_CHECKING:
+    from farthing.artifacts.benchmarks import BenchmarkMatrix
+    from farthing.flow import RunConfig
+    from farthing.model.supernet import Supernet
+    from farthing.session import Session
+
+_PROMPTS = ("It was a dark night, and the old man", "却说那日天色已晚")
+
+
+def quickstart(
+    workspace: WorkspaceOption = Path("quickstart"),
+    recipe: RecipeOption = "quickstart",
+    changes: SetOption = [],  # noqa: B006 - typer reads the default
+    as_json: JsonOption = False,
+) -> None:
+    """The whole flow at small size: text, one elastic run, its family, three members, a report."""
+    from farthing import flow
+    from farthing.report.run import write_report
+    from farthing.session import open_session
+    from farthing.stages.serve.continue_text import continue_text
+
+    run = load_run(recipe, changes)
+    write_reference_price(workspace)
+    session = open_session(workspace, make_show(as_json))
+    corpus = flow.run_curate(run, session)
+    place = flow.run_train(run, corpus, session)
+    _, supernet = flow.open_run(place)
+    matrix = flow.run_evaluate(run.evaluate, run.name, supernet, corpus, session)
+    benchmarks = _ask_sample(run, supernet, session)
+    members = [
+        flow.run_extract(shape, run.name, supernet, session)
+        for shape in flow.spread_members(supernet, matrix)
+    ]
+    report = write_report(session.workspace, place.name, None)
+    samples = [continue_text(supernet, prompt) for prompt in _PROMPTS]
+    bill = read_bill(session.workspace)
+    if as_json:
+        print_json(
+            {
+                "run": str(place),
+                "members": [str(member) for member in members],
+                "report": str(report.path),
+                "scores": matrix.model_dump(mode="json"),
+                "benchmarks": benchmarks.model_dump(mode="json") if benchmarks else None,
+                "samples": samples,
+                "bill": bill.to_json(),
+            }
+        )
+        return
+    print_scores(matrix)
+    if benchmarks:
+        print_benchmarks(benchmarks)
+    for prompt, text in zip(_PROMPTS, samples, strict=True):
+        print(f"\n> {prompt}\n{prompt}{text}")
+    print()
+    print_bill(bill)
+    _print_next(workspace, members, report.path)
+
+
+def _ask_sample(run: RunConfig, supernet: Supernet, session: Session) -> BenchmarkMatrix | None:
+    from farthing import flow
+    from farthing.stages.evaluate.benchmark_config import BenchmarkConfig
+
+    try:
+        asked = BenchmarkConfig(members=run.evaluate.members)
+        return flow.run_benchmarks(asked, run.name, supernet, session)
+    except CorpusError as error:
+        # A recipe of one's own may have a context too short for these sentences.
+        session.show.line(f"note      no benchmarks: {error.what}")
+        return None
+
+
+def _print_next(workspace: Path, members: list[Path], report: Path) -> None:
+    print("\nMembers, each a Hugging Face model with its card:")
+    for member in members:
+        print(f"  {member}")
+    print(f"The report, one file to open or to send:\n  {report}")
+    print("What to try next:")
+    here = f"--workspace {workspace}"
+    print(f'  farthing generate {here} --shape 4L-8E-2K "Once upon a time"')
+    print(f"  farthing extract {here} --max-total 1.5M --gguf Q8_0")
+    print(f"  farthing verify {here}")
+    print("  farthing recipes copy quickstart my-run.yaml    # then your own text: see README")

@@ -1,0 +1,63 @@
+"""The verbs that make a family: curate, train."""
+
+from __future__ import annotations
+
+from farthing.cli.options import (
+    HERE,
+    JsonOption,
+    RecipeOption,
+    RerunOption,
+    SetOption,
+    WorkspaceOption,
+)
+from farthing.cli.output import load_run, make_show, print_json
+
+
+def curate(
+    recipe: RecipeOption = "quickstart",
+    workspace: WorkspaceOption = HERE,
+    changes: SetOption = [],  # noqa: B006
+    rerun: RerunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Turn raw documents into a tokenised corpus with provenance."""
+    from farthing import flow
+    from farthing.session import open_session
+
+    run = load_run(recipe, changes)
+    session = open_session(workspace, make_show(as_json))
+    corpus = flow.run_curate(run, session, rerun=rerun)
+    detail = {"corpus": str(corpus.directory), "digest": corpus.digest, **corpus.manifest.detail}
+    if as_json:
+        print_json(detail)
+        return
+    for split, domains in detail["splits"].items():
+        for domain, count in domains.items():
+            print(
+                f"{split:<6} {domain:<8} {count['documents']:>8,} documents "
+                f"{count['bytes']:>12,} bytes {count['tokens']:>12,} tokens"
+            )
+    for reason, dropped in detail["dropped"].items():
+        print(f"dropped {dropped:,}: {reason}")
+    print(corpus.directory)
+
+
+def train(
+    recipe: RecipeOption = "quickstart",
+    workspace: WorkspaceOption = HERE,
+    changes: SetOption = [],  # noqa: B006
+    rerun: RerunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Train one elastic run; the same command resumes an interrupted one."""
+    from farthing import flow
+    from farthing.session import open_session
+
+    run = load_run(recipe, changes)
+    session = open_session(workspace, make_show(as_json))
+    place = flow.run_train(run, flow.run_curate(run, session), session, rerun=rerun)
+    _, supernet = flow.open_run(place)
+    if as_json:
+        print_json({"run": str(place), "digest": supernet.digest, **supernet.origin})
+    else:
+        print(place)

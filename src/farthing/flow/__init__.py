@@ -1,0 +1,29 @@
+"""The stages in order, and what they need to know: the public door of farthing for scripts."""
+
+from farthing.flow.config import RunConfig
+from farthing.flow.known import choose_member, spread_members
+from farthing.flow.opening import corpus_of, find_run, open_model, open_run
+from farthing.flow.run import (
+    run_benchmarks,
+    run_curate,
+    run_evaluate,
+    run_extract,
+    run_gguf,
+    run_train,
+)
+
+__all__ = [
+    "RunConfig",
+    "choose_member",
+    "corpus_of",
+    "find_run",
+    "open_model",
+    "open_run",
+    "run_benchmarks",
+    "run_curate",
+    "run_evaluate",
+    "run_extract",
+    "run_gguf",
+    "run_train",
+    "spread_members",
+]

@@ -1,0 +1,36 @@
+"""`RunConfig`: a whole recipe."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from farthing.artifacts.config import Config
+from farthing.model.config import ModelConfig
+from farthing.model.shape import distinct_shapes
+from farthing.stages.curate.config import CurateConfig
+from farthing.stages.evaluate.config import EvaluateConfig
+from farthing.stages.train.config import TrainConfig
+from farthing.stages.train.elastic_schedule import ElasticSchedule
+
+
+class RunConfig(Config):
+    """A recipe: everything that one elastic run and the judgement of its family need."""
+
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", description="names the folders of this run"
+    )
+    corpus: CurateConfig = Field(default=CurateConfig(), description="which text")
+    model: ModelConfig = Field(description="the sizes of the supernet")
+    train: TrainConfig = Field(description="the training run")
+    evaluate: EvaluateConfig = Field(
+        description="the members of the family: registered before training, scored after"
+    )
+
+    @model_validator(mode="after")
+    def _members_and_elastic_sizes_fit(self) -> Self:
+        # Said before any text is read: these errors need the sizes only.
+        distinct_shapes(self.evaluate.members, self.model)
+        ElasticSchedule(self.train.elastic, self.model, self.train.seed)
+        return self

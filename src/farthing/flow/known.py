@@ -1,0 +1,141 @@
+"""What a workspace knows about the members of a family: to choose one, and for its card."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from farthing.artifacts.family import benchmarks_of, scores_of
+from farthing.artifacts.scores import MemberScore, ScoreMatrix
+from farthing.artifacts.workspace import Workspace
+from farthing.errors import ArtifactError, ConfigError, ShapeError
+from farthing.flow.opening import corpus_of
+from farthing.ledger.bill import make_bill
+from farthing.model.shape import Shape
+from farthing.model.supernet import Supernet
+from farthing.session import Session
+from farthing.stages.extract.card import CardFacts, DataSource, MemberQuality
+from farthing.stages.extract.cut import member_config
+
+_SHARES = (1.0, 0.5, 0.3)
+
+
+def choose_member(
+    supernet: Supernet, workspace: Workspace, *, max_active: int | None, max_total: int | None
+) -> Shape:
+    """The scored member with the fewest bits per byte that is small enough and can be extracted.
+
+    Args:
+        supernet: the family's.
+        workspace: where its scores are; dev text decides.
+        max_active: most parameters that a token may visit, embeddings included; None for any.
+        max_total: most parameters in all; None for any.
+
+    Raises:
+        ConfigError: the family has no scores, or no member is that small.
+    """
+    matrix = scores_of(workspace, supernet.digest)
+    if matrix is None:
+        raise ConfigError(
+            f"no member of {supernet.directory} has been scored on dev text, so none can be chosen "
+            "by size",
+            remedy="run `farthing evaluate` first, or name the member with --shape",
+        )
+    config = supernet.model.config
+    fitting = [
+        member
+        for member in matrix.members
+        if _can_leave(Shape.parse(member.shape, config), supernet)
+        and (max_active is None or member.active <= max_active)
+        and (max_total is None or member.total <= max_total)
+    ]
+    if not fitting:
+        smallest = min(matrix.members, key=lambda member: member.total)
+        raise ConfigError(
+            f"none of the {len(matrix.members)} scored members is that small; the smallest, "
+            f"{smallest.label}, has {smallest.total:,} parameters, {smallest.active:,} of them "
+            "active",
+            remedy="allow more, or score smaller members: farthing evaluate --shape ...",
+        )
+    return Shape.parse(min(fitting, key=lambda member: member.mean_bpb).shape, config)
+
+
+def spread_members(supernet: Supernet, matrix: ScoreMatrix) -> list[Shape]:
+    """Up to three members from large to small: the best within each share of the largest's size.
+
+    Size is non-embedding parameters: no member can leave vocabulary out. Members that cannot be
+    extracted are passed over.
+    """
+    config = supernet.model.config
+    able = [m for m in matrix.members if _can_leave(Shape.parse(m.shape, config), supernet)]
+    most = max((member.non_embedding for member in able), default=0)
+    chosen: dict[str, Shape] = {}
+    for share in _SHARES:
+        fitting = [member for member in able if member.non_embedding <= share * most]
+        if fitting:
+            best = min(fitting, key=lambda member: member.mean_bpb)
+            chosen.setdefault(best.shape, Shape.parse(best.shape, config))
+    return list(chosen.values())
+
+
+def known_quality(supernet: Supernet, shape: Shape, workspace: Workspace) -> dict[str, Any]:
+    """The scores of a member as plain JSON values: what decides whether its card is up to date."""
+    score, split = _score(supernet, shape, workspace)
+    matrix = benchmarks_of(workspace, supernet.digest, str(shape))
+    return {
+        "split": split,
+        "score": score.model_dump(mode="json") if score else None,
+        "benchmarks": matrix.model_dump(mode="json") if matrix else None,
+    }
+
+
+def card_facts(supernet: Supernet, shape: Shape, session: Session) -> CardFacts:
+    """Everything that the card of a member says beyond the supernet itself."""
+    score, split = _score(supernet, shape, session.workspace)
+    return CardFacts(
+        quality=MemberQuality(split=split, bpb=score.bpb, mean_bpb=score.mean_bpb)
+        if score
+        else None,
+        benchmarks=benchmarks_of(session.workspace, supernet.digest, str(shape)),
+        bill=make_bill(session.workspace, session.settings),
+        data=_data_sources(supernet, session.workspace),
+        licence=session.settings.licence,
+    )
+
+
+def _score(
+    supernet: Supernet, shape: Shape, workspace: Workspace
+) -> tuple[MemberScore | None, str]:
+    """The member's scores, on test text if that has been read, else on dev text."""
+    for split in ("test", "dev"):
+        matrix = scores_of(workspace, supernet.digest, split)
+        for member in matrix.members if matrix else ():
+            if member.shape == str(shape):
+                return member, split
+    return None, "dev"
+
+
+def _data_sources(supernet: Supernet, workspace: Workspace) -> tuple[DataSource, ...]:
+    try:
+        corpus = corpus_of(supernet, workspace, verify=False)
+    except ArtifactError:
+        # The corpus may have been deleted to save space; the card then says that it is not known.
+        return ()
+    documents: Counter[tuple[str, str, str]] = Counter()
+    sizes: Counter[tuple[str, str, str]] = Counter()
+    for domain in corpus.domains:
+        for record in corpus.documents("train", domain):
+            key = (record.source, record.licence, record.language)
+            documents[key] += 1
+            sizes[key] += record.bytes
+    return tuple(
+        DataSource(*key, documents=documents[key], bytes=size) for key, size in sizes.most_common()
+    )
+
+
+def _can_leave(shape: Shape, supernet: Supernet) -> bool:
+    try:
+        member_config(supernet.model.config, shape)
+    except ShapeError:
+        return False
+    return True

@@ -1,0 +1,277 @@
+"""The stages in order: the whole system on one screen.
+
+    curate -> train -> evaluate -> extract, with a numbered, signed run in the book for each.
+
+Each function says what decides its artifact (the input key) and how it is made; `session.made`
+finds it finished, or makes it in a run. What was interrupted goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from farthing.artifacts.benchmarks import KIND as BENCHMARKS
+from farthing.artifacts.benchmarks import BenchmarkMatrix, open_benchmarks
+from farthing.artifacts.entries import Evaluation, Extraction
+from farthing.artifacts.manifest import Manifest, read_manifest
+from farthing.artifacts.scores import KIND as SCORES
+from farthing.artifacts.scores import ScoreMatrix, open_scores
+from farthing.artifacts.storage import make_directory, write_atomic
+from farthing.flow.config import RunConfig
+from farthing.flow.known import card_facts, known_quality
+from farthing.flow.opening import RECIPE_NAME
+from farthing.flow.plan import check_resumption, registered_plan, sign_plan
+from farthing.ledger.figures import make_rates
+from farthing.ledger.journal import RunRecorder
+from farthing.ledger.spending import spending_text
+from farthing.model.member import KIND as MEMBER
+from farthing.model.shape import Shape, distinct_shapes
+from farthing.model.supernet import Supernet
+from farthing.session import Job, Session, input_key, made
+from farthing.stages.curate.run import curate
+from farthing.stages.curate.sources import source_identity
+from farthing.stages.evaluate.benchmark import benchmark
+from farthing.stages.evaluate.benchmark_config import BenchmarkConfig
+from farthing.stages.evaluate.config import EvaluateConfig
+from farthing.stages.evaluate.run import evaluate
+from farthing.stages.evaluate.sources import benchmark_inputs
+from farthing.stages.extract.cut import member_config
+from farthing.stages.extract.gguf import KIND as GGUF
+from farthing.stages.extract.gguf import export_gguf
+from farthing.stages.extract.gguf_file import Encoding
+from farthing.stages.extract.run import extract
+from farthing.stages.train.config import TrainConfig
+from farthing.stages.train.run import KIND as SUPERNET
+from farthing.stages.train.run import SUPERNET_ROOM, check_fit, resumable_step, train
+from farthing.text.corpus import KIND as CORPUS
+from farthing.text.corpus import Corpus
+
+# Rooms whose code can change what a stage makes.
+_CURATE_CODE = ("artifacts", "text", "stages/curate")
+_TRAIN_CODE = ("artifacts", "text", "model", "cost", "stages/train")
+_EVALUATE_CODE = ("artifacts", "text", "model", "cost", "stages/evaluate")
+_EXTRACT_CODE = ("artifacts", "text", "model", "stages/extract")
+
+
+def run_curate(run: RunConfig, session: Session, *, rerun: bool = False) -> Corpus:
+    """Text to corpus."""
+    settings = run.corpus.model_dump(mode="json", exclude={"sources"})
+    key = input_key("curate", settings, source_identity(run.corpus), _CURATE_CODE)
+    job = Job("curation", run.name, "corpora", CORPUS, key)
+
+    def make(place: Path, recorder: RunRecorder) -> Manifest:
+        def report(phase: str, share: float) -> None:
+            recorder.beat(phase, None)
+            if share == 1.0:
+                session.show.line(f"curate    {phase}: done")
+
+        return curate(run.corpus, place, key, report).manifest
+
+    return Corpus.open(made(job, session, make, rerun=rerun), verify=True)
+
+
+def run_train(run: RunConfig, corpus: Corpus, session: Session, *, rerun: bool = False) -> Path:
+    """Corpus to supernet, after the plan is signed; returns the run's folder."""
+    plan = registered_plan(run, corpus)
+    check_fit(run.train, run.model, corpus)
+    settings = {
+        "model": run.model.model_dump(mode="json"),
+        "train": run.train.model_dump(mode="json", exclude=set(TrainConfig.harmless)),
+    }
+    key = input_key("train", settings, corpus.digest, _TRAIN_CODE)
+    job = Job("training", run.name, "runs", SUPERNET, key, inner=SUPERNET_ROOM)
+    rates = make_rates(session.settings)
+
+    def sign(place: Path) -> dict[str, Any]:
+        step = resumable_step(place)
+        if step is not None:
+            check_resumption(key, plan, session)
+            session.show.line(f"resume    from step {step}")
+        make_directory(place)
+        return {"plan": sign_plan(plan, session), "resumed_from_step": step}
+
+    def make(place: Path, recorder: RunRecorder) -> Manifest:
+        recipe = json.dumps(run.model_dump(mode="json"), indent=1) + "\n"
+        write_atomic(place / RECIPE_NAME, recipe.encode())
+        return train(
+            run.train,
+            run.model,
+            corpus,
+            directory=place,
+            input_key=key,
+            recorder=recorder,
+            make_watch=lambda first: session.show.training(
+                lambda work: spending_text(work, recorder.start.machine, rates),
+                run.train.steps,
+                first,
+            ),
+        )
+
+    return made(job, session, make, rerun=rerun, before=sign)
+
+
+def run_evaluate(
+    config: EvaluateConfig,
+    name: str,
+    supernet: Supernet,
+    corpus: Corpus,
+    session: Session,
+    *,
+    rerun: bool = False,
+) -> ScoreMatrix:
+    """Supernet to score matrix; each member's scores and cost enter the book."""
+    shapes = distinct_shapes(config.members, supernet.model.config)
+    config = config.model_copy(update={"members": tuple(str(shape) for shape in shapes)})
+    inputs = {"supernet": supernet.digest, "corpus": corpus.digest}
+    key = input_key("evaluate", config.model_dump(mode="json"), inputs, _EVALUATE_CODE)
+    job = Job("evaluation", name, "scores", SCORES, key)
+
+    def make(place: Path, recorder: RunRecorder) -> Manifest:
+        before = recorder.work()
+
+        def on_scored(shape: Shape, scores: dict[str, float], tokens: int, flops: int) -> None:
+            nonlocal before
+            work = recorder.beat("evaluate", None, tokens=tokens, flops=float(flops), flush=True)
+            session.book.append(
+                Evaluation(
+                    run=recorder.number,
+                    supernet=supernet.digest,
+                    shape=str(shape),
+                    split=config.split,
+                    scores=scores,
+                    work=work - before,
+                )
+            )
+            before = work
+            label = shape.label(supernet.model.config)
+            mean = sum(scores.values()) / len(scores)
+            session.show.line(f"evaluate  {label}: {mean:.3f} bits per byte")
+
+        return evaluate(
+            config, supernet, corpus, directory=place, input_key=key, on_scored=on_scored
+        )[1]
+
+    return open_scores(made(job, session, make, rerun=rerun))[0]
+
+
+def run_benchmarks(
+    config: BenchmarkConfig,
+    name: str,
+    supernet: Supernet,
+    session: Session,
+    *,
+    rerun: bool = False,
+) -> BenchmarkMatrix:
+    """Supernet and questions to benchmark scores; each member's enter the book."""
+    shapes = distinct_shapes(config.members, supernet.model.config)
+    config = config.model_copy(update={"members": tuple(str(shape) for shape in shapes)})
+    # Not where the questions are or how they were named: what they are, which their digests say.
+    settings = config.model_dump(mode="json", exclude={"folder", "benchmarks"})
+    inputs = {"supernet": supernet.digest, "benchmarks": benchmark_inputs(config)}
+    key = input_key("benchmark", settings, inputs, _EVALUATE_CODE)
+    job = Job("evaluation", f"{name}-benchmarks", "benchmarks", BENCHMARKS, key)
+
+    def make(place: Path, recorder: RunRecorder) -> Manifest:
+        before = recorder.work()
+
+        def on_answered(shape: Shape, name: str, tokens: int, flops: int) -> None:
+            label = shape.label(supernet.model.config)
+            recorder.beat(f"{label} {name}", None, tokens=tokens, flops=float(flops))
+
+        def on_scored(shape: Shape, scores: dict[str, float]) -> None:
+            nonlocal before
+            work = recorder.beat("benchmarks", None, flush=True)
+            session.book.append(
+                Evaluation(
+                    run=recorder.number,
+                    supernet=supernet.digest,
+                    shape=str(shape),
+                    split="benchmarks",
+                    scores=scores,
+                    work=work - before,
+                )
+            )
+            before = work
+            mean = sum(scores.values()) / len(scores)
+            label = shape.label(supernet.model.config)
+            session.show.line(f"benchmark {label}: {mean:.3f} right on average")
+
+        return benchmark(
+            config,
+            supernet,
+            directory=place,
+            input_key=key,
+            on_answered=on_answered,
+            on_scored=on_scored,
+        )[1]
+
+    return open_benchmarks(made(job, session, make, rerun=rerun))[0]
+
+
+def run_extract(
+    shape: Shape, name: str, supernet: Supernet, session: Session, *, rerun: bool = False
+) -> Path:
+    """Supernet and shape to a member that stands alone, with its card; returns its folder."""
+    member_config(supernet.model.config, shape)
+    known = known_quality(supernet, shape, session.workspace)
+    # The card carries scores: a member that has been scored since is written anew.
+    settings = {"shape": str(shape), "name": name, "licence": session.settings.licence, **known}
+    key = input_key("extract", settings, supernet.digest, _EXTRACT_CODE)
+    title = f"{name}-{shape.label(supernet.model.config)}"
+    job = Job("extraction", title, "models", MEMBER, key)
+
+    def make(place: Path) -> Manifest:
+        facts = card_facts(supernet, shape, session)
+        return extract(supernet, shape, directory=place, input_key=key, name=title, facts=facts)
+
+    return made(job, session, _entered(make, supernet, shape, session), rerun=rerun)
+
+
+def run_gguf(
+    member: Path,
+    encoding: Encoding,
+    name: str,
+    supernet: Supernet,
+    session: Session,
+    *,
+    rerun: bool = False,
+) -> Path:
+    """An extracted member to a GGUF file for llama.cpp; returns the file's folder."""
+    manifest = read_manifest(member, kind=MEMBER)
+    shape = Shape.parse(manifest.detail["shape"], supernet.model.config)
+    title = f"{name}-{shape.label(supernet.model.config)}-{encoding}"
+    key = input_key("gguf", [title, encoding], manifest.content_digest, _EXTRACT_CODE)
+    job = Job("extraction", title, "models", GGUF, key)
+
+    def make(place: Path) -> Manifest:
+        return export_gguf(member, encoding, title, directory=place, input_key=key)
+
+    return made(job, session, _entered(make, supernet, shape, session), rerun=rerun)
+
+
+def _entered(
+    make: Callable[[Path], Manifest],
+    supernet: Supernet,
+    shape: Shape,
+    session: Session,
+) -> Callable[[Path, RunRecorder], Manifest]:
+    """`make`, whose work is entered into the book as what this member alone caused."""
+
+    def make_and_enter(place: Path, recorder: RunRecorder) -> Manifest:
+        before = recorder.work()
+        manifest = make(place)
+        session.book.append(
+            Extraction(
+                run=recorder.number,
+                supernet=supernet.digest,
+                shape=str(shape),
+                artifact_digest=manifest.content_digest,
+                work=recorder.beat("extract", None, flush=True) - before,
+            )
+        )
+        return manifest
+
+    return make_and_enter

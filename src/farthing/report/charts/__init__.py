@@ -1,0 +1,1 @@
+"""Numbers to SVG: drawings that know nothing of workspaces. Colours are classes of the page."""

@@ -1,0 +1,221 @@
+"""Everything that the page says, read and checked in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from farthing.artifacts.benchmarks import BenchmarkMatrix
+from farthing.artifacts.entries import Evaluation, Extraction, Genesis, Record, read_book
+from farthing.artifacts.family import benchmarks_of, scores_of
+from farthing.artifacts.scores import ScoreMatrix
+from farthing.artifacts.settings import BASES, Basis, load_settings
+from farthing.artifacts.workspace import Workspace
+from farthing.artifacts.manifest import verify_files
+from farthing.errors import ArtifactError, UsageError
+from farthing.flow import RunConfig, corpus_of, find_run, open_run
+from farthing.ledger.accounts import RunAccount, collect_runs
+from farthing.ledger.bill import Bill, make_bill
+from farthing.ledger.figures import Figures, Rates, add_figures, make_rates
+from farthing.ledger.lineage import FamilyCost
+from farthing.model.shape import Shape
+from farthing.model.supernet import Supernet
+from farthing.report.facts.curve import LossCurve, attempts_of, read_curve
+from farthing.report.facts.data import DataFacts, read_data
+from farthing.report.facts.load import LoadFacts, read_load
+from farthing.report.facts.samples import PROMPTS, Prompt, Sample, choose_members, write_samples
+from farthing.stages.train.metrics import METRICS_NAME
+from farthing.text.corpus import DOCUMENTS_NAME
+
+
+@dataclass(frozen=True)
+class Money:
+    """The dollars that the page shows: the first basis that has a price."""
+
+    basis: Basis
+    usd_per_device_hour: float
+    source: str
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """A member that was cut out as a model of its own, as the book names it."""
+
+    label: str
+    shape: str
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportFacts:
+    """One run's family.
+
+    Attributes:
+        folder: of the run, under `runs/`.
+        config: its recipe.
+        supernet: its content digest.
+        steps, tokens: of the training run that made it.
+        machine: what trained it.
+        version: of the farthing that began the book.
+        as_of: time of the book's last entry.
+        scores: bits per byte of its members.
+        scores_in_book: how many members have the same scores in a signed entry of the book.
+        benchmarks: None where nobody asked any.
+        bill: of the whole workspace.
+        family: the three views; None where the book has no plan for it.
+        cost: of the family, everything included.
+        money: None where no price is set.
+        labels: short name by canonical shape, for scored and registered members.
+        curve, data, load, samples: see there; `data` is None where the corpus is gone (and
+            `data_problem` says so), `load` where none was recorded.
+        extracted: members with models of their own.
+    """
+
+    folder: str
+    config: RunConfig
+    supernet: str
+    steps: int
+    tokens: int
+    machine: str
+    version: str
+    as_of: str
+    scores: ScoreMatrix
+    scores_in_book: int
+    benchmarks: BenchmarkMatrix | None
+    bill: Bill
+    family: FamilyCost | None
+    cost: Figures
+    money: Money | None
+    labels: dict[str, str]
+    curve: LossCurve
+    data: DataFacts | None
+    data_problem: str
+    load: LoadFacts | None
+    samples: tuple[Sample, ...]
+    extracted: tuple[Extracted, ...]
+
+
+def gather(
+    workspace: Workspace, run: str | None, prompts: Sequence[Prompt] = PROMPTS
+) -> ReportFacts:
+    """Read, check and add up what the workspace knows about the family of `run`.
+
+    Raises:
+        ConfigError: no run or several fit, or `farthing.yaml` is wrong.
+        UsageError: the family has no scores yet.
+        ArtifactError, BookError: something is missing, changed or damaged.
+    """
+    place = find_run(workspace, run)
+    config, supernet = open_run(place)
+    scores = _scores(workspace, supernet, place.name)
+    settings = load_settings(workspace)
+    rates, bill = make_rates(settings), make_bill(workspace, settings)
+    records = read_book(workspace.book_file).records
+    accounts = collect_runs(workspace, records)
+    attempts = attempts_of(accounts, supernet.digest)
+    family = next((each for each in bill.families if supernet.digest in each.supernets), None)
+    labels = _labels(scores, family, supernet)
+    data, data_problem = _data(workspace, supernet, config)
+    genesis = records[0].body
+    assert isinstance(genesis, Genesis)  # the reader takes the key from it
+    return ReportFacts(
+        folder=place.name,
+        config=config,
+        supernet=supernet.digest,
+        steps=int(supernet.origin["steps"]),
+        tokens=int(supernet.origin["tokens"]),
+        machine=_machine(attempts),
+        version=genesis.farthing_version,
+        as_of=records[-1].entry.time,
+        scores=scores,
+        scores_in_book=_scores_in_book(scores, records),
+        benchmarks=benchmarks_of(workspace, supernet.digest),
+        bill=bill,
+        family=family,
+        cost=_family_figures(family, bill),
+        money=_money(rates),
+        labels=labels,
+        curve=read_curve(place / METRICS_NAME, attempts, rates, records),
+        data=data,
+        data_problem=data_problem,
+        load=read_load(scores.expert_load),
+        samples=write_samples(supernet, choose_members(scores.members), prompts),
+        extracted=_extracted(records, supernet),
+    )
+
+
+def _scores(workspace: Workspace, supernet: Supernet, folder: str) -> ScoreMatrix:
+    for split in ("dev", "test"):
+        found = scores_of(workspace, supernet.digest, split)
+        if found is not None and found.members:
+            return found
+    raise UsageError(
+        f"the family of {folder} has no scores yet, and a report is about scores",
+        remedy=f"farthing evaluate --workspace {workspace.root} --run {folder}",
+    )
+
+
+def _data(
+    workspace: Workspace, supernet: Supernet, config: RunConfig
+) -> tuple[DataFacts | None, str]:
+    try:
+        corpus = corpus_of(supernet, workspace, verify=False)
+    except ArtifactError as error:
+        # A corpus may be deleted to save space: the page then says so. A damaged one stops it.
+        return None, error.what
+    verify_files(corpus.directory, corpus.manifest, required=(DOCUMENTS_NAME,))
+    return read_data(corpus, config.train.mixture), ""
+
+
+def _machine(attempts: Sequence[RunAccount]) -> str:
+    machines = (account.start.machine for account in attempts)
+    return "; ".join(
+        dict.fromkeys(f"{each.devices} × {each.device}, {each.name}" for each in machines)
+    )
+
+
+def _family_figures(family: FamilyCost | None, bill: Bill) -> Figures:
+    """Everything that the family cost: its parent, and each member's own part once."""
+    if family is None:
+        return bill.total
+    return add_figures([family.parent, *(member.marginal for member in family.members)])
+
+
+def _money(rates: Rates) -> Money | None:
+    for basis in BASES:
+        price = rates.usd_per_device_hour[basis]
+        if price is not None:
+            return Money(basis, price.value, price.source)
+    return None
+
+
+def _labels(scores: ScoreMatrix, family: FamilyCost | None, supernet: Supernet) -> dict[str, str]:
+    labels = {member.shape: member.label for member in scores.members}
+    config = supernet.model.config
+    for member in family.members if family else ():
+        if member.shape not in labels:
+            labels[member.shape] = Shape.parse(member.shape, config).label(config)
+    return labels
+
+
+def _scores_in_book(scores: ScoreMatrix, records: Sequence[Record]) -> int:
+    entered = [
+        (body.shape, body.scores)
+        for body in (record.body for record in records)
+        if isinstance(body, Evaluation)
+        and body.supernet == scores.supernet
+        and body.split == scores.split
+    ]
+    return sum((member.shape, member.bpb) in entered for member in scores.members)
+
+
+def _extracted(records: Sequence[Record], supernet: Supernet) -> tuple[Extracted, ...]:
+    config = supernet.model.config
+    found = {
+        (body.shape, body.artifact_digest): Extracted(
+            Shape.parse(body.shape, config).label(config), body.shape, body.artifact_digest
+        )
+        for body in (record.body for record in records)
+        if isinstance(body, Extraction) and body.supernet == supernet.digest
+    }
+    return tuple(found.values())

@@ -1,0 +1,30 @@
+"""Settings of benchmarks."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from farthing.artifacts.config import Config
+
+
+class BenchmarkConfig(Config):
+    """Which members answer which benchmarks."""
+
+    members: tuple[str, ...] = Field(
+        min_length=1, description="shapes to ask, as 6L-8E-2K or in canonical form"
+    )
+    folder: str | None = Field(
+        default=None,
+        description="folder with the benchmarks' JSONL files; null for the embedded sample",
+    )
+    benchmarks: tuple[str, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="names of benchmarks; null for all whose file is in the folder",
+    )
+    limit: int | None = Field(
+        default=None,
+        ge=2,
+        description="questions of each benchmark, evenly spread over its file; null for all",
+    )
+    batch_rows: int = Field(default=32, ge=1, description="choices of one forward pass")
