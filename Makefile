@@ -19,10 +19,10 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart results test lint check bench clean
+.PHONY: help setup quickstart results test lint check check-exports bench bench-vllm clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 
 setup: $(INSTALLED) ## create the virtual environment and install everything, pinned
 
@@ -50,8 +50,56 @@ bench: $(INSTALLED) ## every measurement in bench/, on all cores
 	@set -e; for script in $(sort $(wildcard bench/*.py)); do \
 		echo "$(BIN)/python $$script"; $(BIN)/python $$script; done
 
+# Other people's engines, each in an environment of its own: none is a dependency of farthing.
+ENGINES ?= .venv-exports
+ENGINE_CHECKS := \
+	transformers-4.57/check_transformers \
+	transformers-5/check_transformers \
+	llama-cpp/check_llama_cpp
+# A trained supernet and a shape of it, to check besides the tiny random members.
+SUPERNET ?=
+SHAPE ?=
+MAKE_CASES = OMP_NUM_THREADS=1 $(BIN)/python tests/exports/make_cases.py $$cases \
+	$(if $(SUPERNET),--supernet "$(SUPERNET)" --shape "$(SHAPE)")
+
+check-exports: $(INSTALLED) $(patsubst %,$(ENGINES)/%/installed.stamp,transformers-4.57 transformers-5 llama-cpp) ## extracted members in other engines, against the supernet
+	@cases=$$(mktemp -d); trap 'rm -rf "$$cases"' EXIT; $(MAKE_CASES) || exit 1; \
+	failed=; for pair in $(ENGINE_CHECKS); do \
+		engine=$${pair%/*}; check=$${pair#*/}; echo; echo "$$check in $$engine"; \
+		OMP_NUM_THREADS=1 $(ENGINES)/$$engine/bin/python tests/exports/$$check.py $$cases \
+			|| failed="$$failed $$pair"; \
+	done; \
+	for asked in sample endings; do \
+		echo; echo "lm-eval on the $$asked questions"; questions=$$cases/uniform/questions/$$asked; \
+		OMP_NUM_THREADS=1 $(ENGINES)/transformers-5/bin/python tests/exports/check_lm_eval.py \
+			$$cases/uniform/member $$questions/tasks $$questions/benchmarks.json \
+			|| failed="$$failed lm-eval/$$asked"; \
+	done; \
+	test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
+
+bench-vllm: $(INSTALLED) $(ENGINES)/vllm/installed.stamp ## the same members in vLLM on the CPU (3.5 GB)
+	@cases=$$(mktemp -d); trap 'rm -rf "$$cases"' EXIT; $(MAKE_CASES) || exit 1; \
+	$(ENGINES)/vllm/bin/python bench/exports/vllm_tokens.py $$cases
+
+# torch first and exactly, as for farthing itself; llama.cpp's server does without.
+$(ENGINES)/%/installed.stamp: tests/exports/requirements-%.txt
+	@$(@D)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(@D)
+	$(if $(filter llama-cpp,$*),,$(@D)/bin/python -m pip install $(PIP_FLAGS) "$(TORCH)")
+	$(@D)/bin/python -m pip install $(PIP_FLAGS) -r $<
+	@touch $@
+
+$(ENGINES)/vllm/installed.stamp: bench/exports/requirements-vllm.txt
+	@echo "vLLM's environment takes 3.5 GB of disk, once, in $(@D). It wants torch's CPU build:" \
+		"where pip finds another, set PIP_FLAGS to an index of CPU wheels."
+	@$(@D)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install $(PIP_FLAGS) "$(TORCH)"
+	$(@D)/bin/python -m pip install $(PIP_FLAGS) -r $<
+	@# Built for accelerators: with them, importing vllm ends in "torchvision::nms does not exist".
+	$(@D)/bin/python -m pip uninstall --yes torchvision torchaudio torchcodec
+	@touch $@
+
 clean: ## remove the environment, builds and caches; workspaces and their books stay
-	rm -rf $(VENV) build dist src/farthing.egg-info
+	rm -rf $(VENV) $(ENGINES) build dist src/farthing.egg-info
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 

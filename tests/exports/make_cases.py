@@ -9,6 +9,7 @@ never from the extracted copy; the checks beside this file read only what it wri
     FOLDER/CASE/NAME-ENCODING.gguf
     FOLDER/CASE/expected.json             prompts, greedy tokens, bits per byte, token ids
     FOLDER/CASE/expected.safetensors      logits of every position of every prompt
+    FOLDER/CASE/questions/                benchmarks, for one case (see questions.py)
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import torch
 from kinds import KINDS, Kind, random_supernet
+from questions import ask
 from safetensors.torch import save_file
 from texts import HELD_OUT, PLAIN_STRINGS, PROMPTS, SPECIAL_STRINGS
 
@@ -32,6 +34,8 @@ from farthing.stages.extract.run import extract
 from farthing.text.shards import TokenShard, write_shard
 from farthing.text.tokenizer import Tokenizer
 
+# Asked benchmarks too.
+ASKED = "uniform"
 GREEDY_TOKENS = 32
 ENCODINGS = ("F32", "F16", "Q8_0")
 # Two engines round differently: where the two likeliest tokens are closer, either may win.
@@ -65,6 +69,8 @@ def make_random_case(folder: Path, kind: Kind) -> int:
             shape = Shape.parse(kind.shape, supernet.model.config)
             if describe(folder, supernet, shape, min_gap=MIN_GAP):
                 assert_telling(folder)
+                if folder.name == ASKED:
+                    ask(folder / "questions", supernet, shape)
                 return seed
     raise AssertionError(f"{kind} leaves a tie open with every seed below {SEEDS}")
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+_TIMES = "\N{MULTIPLICATION SIGN}"
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SMALLEST_PLAIN = 1e-5
-_LARGEST_PLAIN = 1e9
+_LARGEST_PLAIN = 1e6
+_LARGEST_COUNT = 1e9
 _LETTERS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 _ENERGY_UNITS = ((1.0, "kWh"), (1e3, "Wh"), (1e6, "mWh"))
 _CARBON_UNITS = ((1.0, "kg"), (1e3, "g"), (1e6, "mg"))
@@ -14,7 +16,7 @@ _BYTE_UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
 def plain(value: float, significant: int = 3) -> str:
-    """A number with that many significant digits: `0.00174`, `12.3`, `4,170`, `2.29×10¹³`."""
+    """A number with that many significant digits: `0.00174`, `12.3`; far out, powers of ten."""
     if value == 0:
         return "0"
     if not _SMALLEST_PLAIN <= abs(value) < _LARGEST_PLAIN:
@@ -34,8 +36,8 @@ def money(value: float) -> str:
 
 
 def whole(value: float) -> str:
-    """A count, in full while it can be read: `9,150`, else `3.69×10⁶`."""
-    return f"{value:,.0f}" if abs(value) < _LARGEST_PLAIN else plain(value)
+    """A count, in full while it can be read: `9,150`; powers of ten beyond."""
+    return f"{value:,.0f}" if abs(value) < _LARGEST_COUNT else plain(value)
 
 
 def short(value: float) -> str:
@@ -47,8 +49,8 @@ def short(value: float) -> str:
 
 
 def tick(value: float) -> str:
-    """A round value on an axis, without zeros at its end: `0.0005`, `2,500`, `5×10¹²`."""
-    mantissa, times, power = plain(value).partition("×")
+    """A round value on an axis, without zeros at its end: `0.0005`, `2,500`."""
+    mantissa, times, power = plain(value).partition(_TIMES)
     return f"{_trimmed(mantissa)}{times}{power}"
 
 
@@ -122,4 +124,4 @@ def _trimmed(text: str) -> str:
 
 def _scientific(value: float, significant: int) -> str:
     mantissa, _, exponent = f"{value:.{significant - 1}e}".partition("e")
-    return f"{mantissa}×10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
+    return f"{mantissa}{_TIMES}10{str(int(exponent)).translate(_SUPERSCRIPTS)}"

@@ -19,7 +19,7 @@ from farthing.report.sections.load import load_section
 from farthing.report.sections.members import members_section
 from farthing.report.sections.overview import overview
 from farthing.report.sections.text import data_section, lineage_section, samples_section
-from farthing.report.visible import visible
+from farthing.report.visible import first_line, visible
 
 GENERATOR = "farthing report"
 
@@ -27,22 +27,26 @@ GENERATOR = "farthing report"
 def render(facts: ReportFacts) -> bytes:
     """The whole page as UTF-8."""
     style, script = _asset("page.css"), _asset("page.js")
-    html = _environment().get_template("page.html.j2").render(
-        generator=GENERATOR,
-        style=Markup(style),
-        script=Markup(script),
-        style_hash=_csp_hash(style),
-        script_hash=_csp_hash(script),
-        facts=facts,
-        overview=overview(facts),
-        curve=curve_section(facts),
-        members=members_section(facts),
-        benchmarks=benchmarks_section(facts),
-        samples=samples_section(facts),
-        bill=bill_section(facts),
-        data=data_section(facts),
-        load=load_section(facts),
-        lineage=lineage_section(facts),
+    html = (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            generator=GENERATOR,
+            style=Markup(style),
+            script=Markup(script),
+            style_hash=_csp_hash(style),
+            script_hash=_csp_hash(script),
+            facts=facts,
+            overview=overview(facts),
+            curve=curve_section(facts),
+            members=members_section(facts),
+            benchmarks=benchmarks_section(facts),
+            samples=samples_section(facts),
+            bill=bill_section(facts),
+            data=data_section(facts),
+            load=load_section(facts),
+            lineage=lineage_section(facts),
+        )
     )
     # A recipe or a source may hold half a surrogate pair, which has no UTF-8 form.
     return html.encode("utf-8", "replace")
@@ -64,6 +68,7 @@ def _environment() -> Environment:
         "data_size": data_size,
         "percent": percent,
         "visible": visible,
+        "first_line": first_line,
     }
     return environment
 

@@ -93,14 +93,14 @@ def _check_target(target: Path, *, replace: bool) -> None:
     parent = target.parent
     if target.is_dir():
         raise UsageError(
-            f"{target} is a folder", remedy=f"name the file: --output {target / REPORT_NAME}"
+            f"{target} is a folder", remedy=f"name the file: --out {target / REPORT_NAME}"
         )
     if not parent.is_dir():
         raise _not_writable(target, f"there is no folder {parent}")
     if not os.access(parent, os.W_OK | os.X_OK):
         raise _not_writable(target, f"the folder {parent} is not writable")
     if target.exists() and not target.is_file():
-        raise UsageError(f"{target} is no ordinary file", remedy="name another with --output")
+        raise UsageError(f"{target} is no ordinary file", remedy="name another with --out")
     if target.exists() and not replace:
         try:
             ours = is_report(target)
@@ -109,11 +109,11 @@ def _check_target(target: Path, *, replace: bool) -> None:
         if not ours:
             raise UsageError(
                 f"{target} is there already and is no farthing report",
-                remedy="name another file with --output, or move that one away",
+                remedy="name another file with --out, or move that one away",
             )
 
 
 def _not_writable(target: Path, why: str) -> WorkspaceError:
     return WorkspaceError(
-        f"{target} cannot be written: {why}", remedy="name a file elsewhere with --output"
+        f"{target} cannot be written: {why}", remedy="name a file elsewhere with --out"
     )

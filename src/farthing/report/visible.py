@@ -18,3 +18,8 @@ def visible(text: str) -> str:
         else letter
         for letter in text
     )
+
+
+def first_line(text: str) -> str:
+    """The first line of a message, without a colon that led to nothing."""
+    return text.split("\n", 1)[0].rstrip(": ")

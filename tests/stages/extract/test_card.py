@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import pytest
 import torch
 import yaml
@@ -198,3 +199,25 @@ def test_data_sources_stand_with_their_licences(card):
     assert header["language"] == ["en"]
     assert header["license"] == "apache-2.0"
     assert "has set no licence" not in body
+
+
+def test_the_hub_reads_the_front_matter_and_the_result_file(card, supernet, bill, tmp_path: Path):
+    shape = str(Shape.parse(TEXT, supernet.model.config))
+    grid = GridFigure(grams_per_kwh=100.0, source="a supplier")
+    card(
+        CardFacts(
+            quality=MemberQuality(split="dev", bpb={"en": 2.5}, mean_bpb=2.5),
+            benchmarks=matrix(shape),
+            bill=bill(grid_grams_per_kwh=grid),
+            licence="apache-2.0",
+        )
+    )
+    data = huggingface_hub.ModelCard((tmp_path / "README.md").read_text("utf-8")).data
+    assert data.model_name == "small one"
+    found = [(r.dataset_type, r.metric_type, r.metric_value) for r in data.eval_results]
+    assert found == [("farthing-dev", "bits_per_byte", 2.5), ("someone/pairs", "acc", 0.625)]
+    assert data.co2_eq_emissions["emissions"] > 0
+    rows = yaml.safe_load((tmp_path / ".eval_results" / "farthing.yaml").read_text("utf-8"))
+    (entry,) = huggingface_hub.parse_eval_result_entries(rows)
+    assert (entry.dataset_id, entry.task_id, entry.value) == ("someone/pairs", "pairs", 0.625)
+    assert "standard error 0.0242" in entry.notes

@@ -27,9 +27,7 @@ def draw_bar(parts: Sequence[Part], identity: str, title: str) -> str:
     body, x = [], 0.0
     for part in parts:
         width = WIDTH * part.size / whole
-        drawn = element(
-            "rect", x=x, y=4, width=max(width - 1.5, 1.0), height=_HEIGHT - 12, rx=2
-        )
+        drawn = element("rect", x=x, y=4, width=max(width - 1.5, 1.0), height=_HEIGHT - 12, rx=2)
         if text_width(part.words, _WORDS_SIZE) + 16 < width:
             drawn += text(part.words, x + 9, _HEIGHT / 2 + 2, "bar-words")
         body.append(marked(drawn, part.tip, part.kind))

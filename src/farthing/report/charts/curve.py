@@ -118,9 +118,7 @@ def _bands(bands: Sequence[Band], across: Scale, bottom: float) -> str:
         begin, end = across(band.begin), across(band.end)
         width = max(end - begin, 1.0)
         parts.append(
-            element(
-                "rect", x=begin, y=_TOP, width=width, height=bottom - _TOP, class_="lost-band"
-            )
+            element("rect", x=begin, y=_TOP, width=width, height=bottom - _TOP, class_="lost-band")
         )
         if width >= _FEWEST_PIXELS_FOR_WORDS or across.end - begin > 2 * _FEWEST_PIXELS_FOR_WORDS:
             parts.append(text(band.words, begin + 5, _TOP + 12, "lost-words"))

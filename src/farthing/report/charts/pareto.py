@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from farthing.report.charts.scale import Scale, padded
 from farthing.report.charts.svg import document, element, line, marked, path, text, text_width
@@ -113,7 +114,7 @@ def _front(front: Sequence[Member], across: Scale, down: Scale) -> list[tuple[fl
     if not front:
         return []
     corners = [(across(front[0].x), down.end)]
-    for before, after in zip(front, front[1:], strict=False):
+    for before, after in pairwise(front):
         corners.append((across(before.x), down(before.y)))
         corners.append((across(after.x), down(before.y)))
     corners.append((across(front[-1].x), down(front[-1].y)))
@@ -129,7 +130,7 @@ def _labels(
 ) -> list[str]:
     """Names beside their dots: those on the front wherever possible, others if they fit."""
     taken: list[Box] = [_around(across(m.x), down(m.y)) for m in members]
-    for (x1, y1), (x2, y2) in zip(corners, corners[1:], strict=False):
+    for (x1, y1), (x2, y2) in pairwise(corners):
         taken.append((min(x1, x2) - 1, min(y1, y2) - 1, max(x1, x2) + 1, max(y1, y2) + 1))
     drawn = []
     for member in sorted(members, key=lambda m: (not m.on_front, m.y)):
@@ -180,6 +181,4 @@ def _free_place(
 
 
 def _overlap(one: Box, other: Box) -> bool:
-    return (
-        one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
-    )
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

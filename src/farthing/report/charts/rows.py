@@ -89,9 +89,7 @@ def draw_rows(rows: Sequence[Row], drawing: RowsDrawing, marker: Marker | None =
     return document(drawing.identity, drawing.title, drawing.description, size, "".join(body))
 
 
-def _scale(
-    rows: Sequence[Row], drawing: RowsDrawing, marker: Marker | None, left: float
-) -> Scale:
+def _scale(rows: Sequence[Row], drawing: RowsDrawing, marker: Marker | None, left: float) -> Scale:
     ends = [marker.x] if marker else []
     for row in rows:
         for value in row.values:

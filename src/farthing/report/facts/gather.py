@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from farthing.artifacts.benchmarks import BenchmarkMatrix
 from farthing.artifacts.entries import Evaluation, Extraction, Genesis, Record, read_book
 from farthing.artifacts.family import benchmarks_of, scores_of
+from farthing.artifacts.manifest import verify_files
 from farthing.artifacts.scores import ScoreMatrix
 from farthing.artifacts.settings import BASES, Basis, load_settings
 from farthing.artifacts.workspace import Workspace
-from farthing.artifacts.manifest import verify_files
 from farthing.errors import ArtifactError, UsageError
 from farthing.flow import RunConfig, corpus_of, find_run, open_run
 from farthing.ledger.accounts import RunAccount, collect_runs
@@ -170,7 +170,7 @@ def _data(
 def _machine(attempts: Sequence[RunAccount]) -> str:
     machines = (account.start.machine for account in attempts)
     return "; ".join(
-        dict.fromkeys(f"{each.devices} × {each.device}, {each.name}" for each in machines)
+        dict.fromkeys(f"{each.devices} x {each.device}, {each.name}" for each in machines)
     )
 
 

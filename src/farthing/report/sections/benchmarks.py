@@ -58,7 +58,8 @@ def benchmarks_section(facts: ReportFacts) -> tuple[BenchmarkView, ...]:
 
 def _view(matrix: BenchmarkMatrix, benchmark: Benchmark, identity: str) -> BenchmarkView:
     rows, texts = [], []
-    groups_of, groups = "", {}
+    groups_of = ""
+    groups: dict[str, float] = {}
     for member in matrix.members:
         score = member.scores.get(benchmark.name)
         if score is None:

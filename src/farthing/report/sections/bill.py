@@ -25,6 +25,7 @@ from farthing.report.numbers import (
 )
 from farthing.report.sections.overview import basis_name
 from farthing.report.shown import Shown, show, show_carbon
+from farthing.report.visible import first_line
 
 _VIEWS = ("marginal", "amortised", "fully_loaded")
 _VIEW_NAMES = ("marginal", "amortised", "fully loaded")
@@ -67,6 +68,7 @@ class BillSection:
 
     bar: Markup
     bar_legend: tuple[Part, ...]
+    has_waste: bool
     headings: tuple[str, ...]
     sums: tuple[SumRow, ...]
     run_headings: tuple[str, ...]
@@ -93,6 +95,7 @@ def bill_section(facts: ReportFacts) -> BillSection:
     return BillSection(
         bar=Markup(draw_bar(parts, "bill-bar", "Device-hours by purpose")) if parts else Markup(),
         bar_legend=parts,
+        has_waste=any("waste" in part.kind for part in parts),
         headings=tuple(columns),
         sums=(*sums, SumRow("total", _row(columns, bill.total), True)),
         run_headings=tuple(run_columns),
@@ -104,9 +107,7 @@ def bill_section(facts: ReportFacts) -> BillSection:
             MemberRow(
                 facts.labels[member.shape],
                 f"{100 * member.share:.1f} %",
-                tuple(
-                    write(getattr(member, view)) for write in units.values() for view in _VIEWS
-                ),
+                tuple(write(getattr(member, view)) for write in units.values() for view in _VIEWS),
             )
             for member in members
         ),
@@ -162,7 +163,7 @@ def _run_rows(bill: Bill, columns: dict[str, Column]) -> tuple[RunRow, ...]:
             what=f"{line.purpose} {line.name}"
             + (f", attempt {line.attempt}" if line.attempt > 1 else ""),
             status=line.status,
-            reason="" if line.status == "completed" else (line.reason or "").split("\n")[0],
+            reason="" if line.status == "completed" else first_line(line.reason or ""),
             figures=_row(columns, line.figures),
         )
         for line in bill.lines

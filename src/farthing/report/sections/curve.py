@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from farthing.report.charts.curve import Band, CurveAxis, CurveDrawing, Dot, Piece, draw_curve
-from farthing.report.facts.curve import Attempt, CurvePoint, LossCurve
+from farthing.report.facts.curve import CurvePoint, LossCurve
 from farthing.report.facts.gather import Money, ReportFacts
 from farthing.report.numbers import money, plain, short, short_tick, tick
 from farthing.report.sections.overview import basis_name
@@ -83,16 +83,21 @@ def _axes(curve: LossCurve, price: Money | None) -> list[Axis]:
         axes.append(Axis("usd", "dollars", dollars, lambda p: p.device_hours * rate))
     axes += [
         Axis(
-            "hours", "device-hours", CurveAxis("device-hours", tick, hours),
+            "hours",
+            "device-hours",
+            CurveAxis("device-hours", tick, hours),
             lambda p: p.device_hours,
         ),
         Axis(
-            "tokens", "tokens", CurveAxis("tokens trained on", short_tick, tokens),
+            "tokens",
+            "tokens",
+            CurveAxis("tokens trained on", short_tick, tokens),
             lambda p: p.tokens,
         ),
         Axis("flops", "FLOPs", CurveAxis("model FLOPs", tick, flops), lambda p: p.flops),
         Axis(
-            "steps", "steps",
+            "steps",
+            "steps",
             CurveAxis("step", lambda step: f"{step:,.0f}", max(p.last_step for p in points) + 1),
             lambda p: p.last_step + 1,
         ),
@@ -142,30 +147,22 @@ def _bands(curve: LossCurve, axis: Axis) -> list[Band]:
     bands = []
     for attempt in curve.attempts:
         mine = [stretch for stretch in curve.stretches if stretch.run == attempt.run]
-        lost = [stretch.points for stretch in mine if not stretch.kept]
+        lost = [point for stretch in mine if not stretch.kept for point in stretch.points]
+        kept = [stretch.points[-1] for stretch in mine if stretch.kept]
+        begin = _at_hours(attempt.begins_device_hours, axis)
+        end = _at_hours(attempt.ends_device_hours, axis)
         if lost:
-            kept = [stretch.points[-1] for stretch in mine if stretch.kept]
-            begin = axis.at(kept[-1]) if kept else _begin(curve.attempts, attempt, axis)
-            end = max(_end(attempt, axis), axis.at(lost[-1][-1]))
-            bands.append(Band(begin, end, f"{attempt.lost_steps} steps lost"))
-        elif not attempt.steps and attempt.ends_device_hours > attempt.begins_device_hours:
-            begin, end = _begin(curve.attempts, attempt, axis), _end(attempt, axis)
-            if end > begin:
-                bands.append(Band(begin, end, "no step done"))
+            first = axis.at(kept[-1] if kept else lost[0]) if kept or begin is None else begin
+            last = axis.at(lost[-1])
+            words = f"{attempt.lost_steps} steps lost"
+            bands.append(Band(first, last if end is None else max(end, last), words))
+        elif not attempt.steps and begin is not None and end is not None and end > begin:
+            bands.append(Band(begin, end, "no step done"))
     return bands
 
 
-def _begin(attempts: Sequence[Attempt], attempt: Attempt, axis: Axis) -> float:
-    return _on_time_axis(attempt.begins_device_hours, axis)
-
-
-def _end(attempt: Attempt, axis: Axis) -> float:
-    return _on_time_axis(attempt.ends_device_hours, axis)
-
-
-def _on_time_axis(hours: float, axis: Axis) -> float:
-    """A moment between steps: it has a place where time or money is counted, else none (0)."""
+def _at_hours(hours: float, axis: Axis) -> float | None:
+    """A moment between steps: it has a place only where time or money is counted."""
     if axis.key not in ("usd", "hours"):
-        return 0.0
-    moment = CurvePoint(0, 0, 0.0, 0.0, 0.0, hours, 0, 0.0)
-    return axis.at(moment)
+        return None
+    return axis.at(CurvePoint(0, 0, 0.0, 0.0, 0.0, hours, 0, 0.0))

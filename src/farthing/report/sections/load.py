@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from markupsafe import Markup
 
@@ -66,6 +67,6 @@ def _view(domain: DomainLoad, place: int) -> LoadView:
 
 def _legend() -> tuple[tuple[str, str], ...]:
     ends = [f"{bound:g}" for bound in LOAD_BOUNDS]
-    words = [f"under {ends[0]}", *(f"{a} to {b}" for a, b in zip(ends, ends[1:], strict=False))]
+    words = [f"under {ends[0]}", *(f"{a} to {b}" for a, b in pairwise(ends))]
     names = [load_class(value) for value in _LEGEND]
     return ((DEAD, "no visit"), *zip(names, [*words, f"{ends[-1]} and more"], strict=True))

@@ -13,7 +13,6 @@ from farthing.report.sections.benchmarks import language_name
 from farthing.text.corpus import SPLITS
 
 
-
 @dataclass(frozen=True)
 class DataSection:
     """What the template needs."""
@@ -120,7 +119,7 @@ def _checks(facts: ReportFacts) -> tuple[list[str], list[str]]:
         f"the book: {facts.bill.head.count} entries, each signed and linked to the one before",
         f"the files of {_artifacts(facts)}: digests as in their manifests",
     ]
-    broken = []
+    broken: list[str] = []
     curve, scores = facts.curve, facts.scores.members
     for done, count, what in (
         (facts.scores_in_book, len(scores), "members' bits per byte equal a signed entry"),

@@ -21,16 +21,16 @@
   box.hidden = true;
   box.setAttribute("aria-hidden", "true"); // the mark itself carries the words as its label
   document.body.append(box);
-  const show = (mark) => {
-    box.textContent = mark.dataset.tip;
-    box.hidden = false;
-    const spot = mark.getBoundingClientRect();
+  let shown = null;
+  const place = () => {
+    const spot = shown.getBoundingClientRect();
     const left = Math.min(Math.max(8, spot.left + spot.width / 2 - box.offsetWidth / 2), innerWidth - box.offsetWidth - 8);
     const above = spot.top - box.offsetHeight - 8;
     box.style.left = `${left}px`;
     box.style.top = `${above < 4 ? spot.bottom + 8 : above}px`;
   };
-  const hide = () => { box.hidden = true; };
+  const show = (mark) => { shown = mark; box.textContent = mark.dataset.tip; box.hidden = false; place(); };
+  const hide = () => { shown = null; box.hidden = true; };
   for (const chart of document.querySelectorAll(".chart")) {
     const marks = [...chart.querySelectorAll(".mark")];
     // One stop of the tab key per chart; the arrow keys walk through its marks.
@@ -55,7 +55,8 @@
       marks[to].focus();
     });
   }
-  addEventListener("scroll", hide, { passive: true });
+  // Moving to a mark by keyboard may scroll: the tip goes along.
+  addEventListener("scroll", () => { if (shown) place(); }, { passive: true });
   addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
 
   // On paper nothing can be opened.

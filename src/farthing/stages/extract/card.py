@@ -32,7 +32,6 @@ CARD_NAME = "README.md"
 RESULTS_NAME = ".eval_results/farthing.yaml"
 
 _GRAMS_PER_KG = 1000.0
-_SOURCE = "farthing (this card)"
 # ISO 639: no linguistic content (code), undetermined.
 _NO_LANGUAGE = {"zxx", "und", ""}
 
@@ -258,8 +257,8 @@ def _write_results(
             "dataset": {"id": benchmark.hub_dataset, "task_id": benchmark.name},
             "value": value,
             "date": today,
-            "source": {"name": _SOURCE},
-            "notes": f"{benchmark.metric}, 0-shot, {benchmark.items} items, standard error "
+            # No `source`: the hub refuses one without an address.
+            "notes": f"farthing {__version__}: {benchmark.metric}, 0-shot, {benchmark.items} items, standard error "
             f"{stderr:.4f}; {benchmark.source}",
         }
         for benchmark, _, value, stderr in scores

@@ -1,0 +1,157 @@
+"""What the page says about a workspace, counted again from the files themselves."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from farthing.artifacts.entries import read_book
+from farthing.artifacts.settings import WorkspaceSettings
+from farthing.errors import ArtifactError
+from farthing.ledger.accounts import collect_runs
+from farthing.ledger.figures import make_rates
+from farthing.report.facts.curve import attempts_of, read_curve
+from farthing.report.facts.gather import gather
+from farthing.report.facts.load import read_load
+from farthing.report.facts.samples import choose_members
+from farthing.text.corpus import DOCUMENTS_NAME
+
+PRICES = """\
+prices:
+  on_demand: {usd_per_device_hour: 0.01, source: "a test"}
+"""
+
+
+def _metrics(workspace) -> Path:
+    return next(workspace.runs.glob("*/metrics.jsonl"))
+
+
+def _curve(workspace, facts, path=None):
+    records = read_book(workspace.book_file).records
+    attempts = attempts_of(collect_runs(workspace, records), facts.supernet)
+    return read_curve(
+        path or _metrics(workspace), attempts, make_rates(WorkspaceSettings()), records
+    )
+
+
+def test_steps_that_a_stop_threw_away_are_on_the_curve_and_marked(facts, tiny):
+    every, done = tiny.checkpoint_every, tiny.stopped_after
+    curve = facts.curve
+    assert [attempt.status for attempt in curve.attempts] == ["aborted", "completed"]
+    assert [attempt.steps for attempt in curve.attempts] == [done, tiny.steps - every]
+    assert [attempt.lost_steps for attempt in curve.attempts] == [done - every, 0]
+    assert [stretch.kept for stretch in curve.stretches] == [True, False, True]
+    kept = [p.last_step for stretch in curve.stretches if stretch.kept for p in stretch.points]
+    assert kept == list(range(tiny.steps))
+
+
+def test_amounts_on_the_curve_go_on_over_all_attempts(facts, made):
+    lines = [json.loads(line) for line in _metrics(made).read_text().splitlines()]
+    end = facts.curve.end
+    assert end.tokens == sum(line["tokens"] for line in lines)
+    assert end.flops == sum(line["flops"] for line in lines)
+    first, second = facts.curve.attempts
+    billed = [line.figures.device_hours.value for line in facts.bill.lines]
+    trained = [each for each, line in zip(billed, facts.bill.lines, strict=True)
+               if line.purpose == "training"]  # fmt: skip
+    assert first.ends_device_hours == second.begins_device_hours
+    assert second.ends_device_hours == pytest.approx(sum(trained))
+    hours = [p.device_hours for stretch in facts.curve.stretches for p in stretch.points]
+    assert hours == sorted(hours)
+
+
+def test_the_losses_are_those_that_the_book_signed(facts, workspace, tiny):
+    assert facts.curve.segments == tiny.steps // tiny.checkpoint_every
+    assert facts.curve.segments_matching == facts.curve.segments
+    path = _metrics(workspace)
+    lines = path.read_text().splitlines()
+    changed = json.loads(lines[0])
+    changed["loss_nats"] -= 1.0
+    path.write_text("\n".join([json.dumps(changed), *lines[1:]]) + "\n")
+    assert _curve(workspace, facts).segments_matching == facts.curve.segments - 1
+
+
+def test_lines_that_cannot_be_read_are_counted_not_guessed(facts, workspace):
+    path = _metrics(workspace)
+    text = path.read_text()
+    path.write_text(text[: len(text) // 2] + "\n" + '{"run": 1, "loss_nats": NaN, "step": 3}\n[]\n')
+    curve = _curve(workspace, facts)
+    assert curve.unreadable_lines == 3
+    path.unlink()
+    curve = _curve(workspace, facts, path)
+    assert (curve.stretches, curve.end) == ((), None)
+
+
+def test_text_is_added_up_by_domain_source_and_licence(facts, made, tiny):
+    corpus = next(made.root.glob("corpora/*"))
+    documents = [
+        json.loads(line) for line in (corpus / DOCUMENTS_NAME).read_text("utf-8").splitlines()
+    ]
+    data = facts.data
+    assert sum(each.amount.documents for each in data.sources) == len(documents) == 24
+    bad = [each for each in data.sources if each.source == tiny.attack]
+    assert sum(each.amount.bytes for each in bad) == sum(
+        document["bytes"] for document in documents if document["source"] == tiny.attack
+    )
+    assert {licence for licence, _ in data.licences} == {"MIT", "CC0-1.0"}
+    assert data.total("train").tokens == sum(
+        document["tokens"] for document in documents if document["split"] == "train"
+    )
+    assert sum(domain.share for domain in data.domains) == pytest.approx(1.0)
+
+
+def test_a_corpus_that_is_gone_is_said_and_a_damaged_one_stops_the_page(workspace):
+    corpus = next(workspace.root.glob("corpora/*"))
+    file = corpus / DOCUMENTS_NAME
+    file.write_bytes(file.read_bytes() + b"\n")
+    with pytest.raises(ArtifactError, match="corrupted"):
+        gather(workspace, None, ())
+    (corpus / "manifest.json").unlink()
+    facts = gather(workspace, None, ())
+    assert facts.data is None
+    assert "not in" in facts.data_problem
+
+
+def test_entropy_and_dead_experts_of_a_known_load(expert_load):
+    load = read_load(expert_load)
+    english, chinese = load.domains
+    three_of_four = -(0.5 * math.log(0.5) + 2 * 0.25 * math.log(0.25)) / math.log(4)
+    assert [layer.entropy for layer in english.layers] == pytest.approx([three_of_four, 0.0, 0.0])
+    assert english.dead == 1 + 3 + 3
+    assert english.busiest == 4.0
+    assert (chinese.entropy, chinese.dead, chinese.busiest) == (pytest.approx(1.0), 0, 1.0)
+    assert load.dead_everywhere == 0
+    assert read_load(None) is None
+
+
+def test_members_for_samples_run_from_the_largest_to_the_smallest(facts):
+    (member, *_) = facts.scores.members
+    family = [member.model_copy(update={"total": size}) for size in (5, 1, 4, 2, 3)]
+    assert [each.total for each in choose_members(family)] == [5, 3, 1]
+    assert len(choose_members(family[:1])) == 1
+
+
+def test_samples_are_the_same_each_time(facts, made, tiny):
+    assert [sample.prompt for sample in facts.samples] == [
+        p for p in tiny.prompts for _ in range(3)
+    ]
+    again = gather(made, None, tiny.prompts)
+    assert again.samples == facts.samples
+    assert replace(again, samples=()) == replace(facts, samples=())
+
+
+def test_the_family_costs_what_the_bill_says(facts, workspace):
+    assert facts.cost.device_hours.value == pytest.approx(facts.bill.total.device_hours.value)
+    assert facts.money is None
+    workspace.settings_file.write_text(PRICES)
+    priced = gather(workspace, None, ())
+    assert priced.money.usd_per_device_hour == 0.01
+    assert priced.cost.usd["on_demand"].value == pytest.approx(0.01 * facts.cost.device_hours.value)
+
+
+def test_every_score_has_its_signed_entry(facts):
+    assert facts.scores_in_book == len(facts.scores.members) == 3
