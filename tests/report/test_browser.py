@@ -59,6 +59,8 @@ def opened(browser, file):
     said, asked, contexts = [], [], []
 
     def open_page(width: int = 1280, **settings):
+        # Without smooth scrolling: a page that still moves slides away under the pointer.
+        settings = {"reduced_motion": "reduce", **settings}
         context = browser.new_context(viewport={"width": width, "height": 800}, **settings)
         contexts.append(context)
         page = context.new_page()
@@ -129,6 +131,16 @@ def test_the_theme_follows_the_system_until_the_button_says_otherwise(opened, sc
     page.evaluate("localStorage.clear()")
 
 
+def test_paper_is_always_light(opened):
+    page = opened(color_scheme="dark")
+    page.locator("#theme").click()
+    page.locator("#theme").click()
+    page.emulate_media(media="print")
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert paper == "rgb(252, 251, 248)"
+    page.evaluate("localStorage.clear()")
+
+
 def test_points_answer_to_the_pointer_and_to_the_keyboard(opened):
     page = opened()
     tip = page.locator(".tip")
@@ -143,5 +155,5 @@ def test_points_answer_to_the_pointer_and_to_the_keyboard(opened):
     page.keyboard.press("Escape")
     assert not tip.is_visible()
     points.first.hover(force=True)
-    assert tip.is_visible()
+    tip.wait_for(state="visible", timeout=5000)
     assert page.locator('#pareto-active .mark[tabindex="0"]').count() == 1

@@ -182,3 +182,9 @@ def test_whatever_stands_in_a_chart_is_escaped():
     ET.fromstring(svg)
     assert marked("", attack).count("&lt;script&gt;") == 1
     assert element("a", b='"') == '<a b="&quot;"/>'
+
+
+def test_noise_does_not_fill_a_chart():
+    near = [Member(1.0, 7.2473, "a", "", True, False), Member(2.0, 7.2476, "b", "", False, False)]
+    heights = [_centre(mark)[1] for mark in _marks(draw_pareto(near, "size", str, "p", "t"))]
+    assert abs(heights[0] - heights[1]) < 10

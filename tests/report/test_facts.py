@@ -128,6 +128,21 @@ def test_entropy_and_dead_experts_of_a_known_load(expert_load):
     assert read_load(None) is None
 
 
+def test_an_expert_that_the_member_lacks_is_not_dead(expert_load):
+    row = (0.5, 0.0, 0.5, 0.0)
+    load = expert_load.model_copy(update={"layers": (1,), "shares": {"en": (row,)}})
+    (english,) = read_load(load, [[0, 2, 3]]).domains
+    (layer,) = english.layers
+    assert layer.times_uniform == (1.5, None, 1.5, 0.0)
+    assert layer.dead == read_load(load, [[0, 2, 3]]).dead_everywhere == 1
+    assert layer.entropy == pytest.approx(math.log(2) / math.log(3))
+
+
+def test_the_experts_of_the_member_are_taken_from_the_supernet(facts):
+    assert facts.load.num_experts == 3 * 4
+    assert not facts.load.lacks_experts
+
+
 def test_members_for_samples_run_from_the_largest_to_the_smallest(facts):
     (member, *_) = facts.scores.members
     family = [member.model_copy(update={"total": size}) for size in (5, 1, 4, 2, 3)]

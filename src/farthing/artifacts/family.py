@@ -34,7 +34,13 @@ def scores_of(workspace: Workspace, supernet: str, split: str = "dev") -> ScoreM
     members: dict[str, MemberScore] = {}
     for matrix in [*alike, widest]:
         members |= {member.shape: member for member in matrix.members}
-    return widest.model_copy(update={"members": mark_fronts(members.values())})
+    loads = (matrix.expert_load for matrix in (widest, *alike))
+    return widest.model_copy(
+        update={
+            "members": mark_fronts(members.values()),
+            "expert_load": next((load for load in loads if load is not None), None),
+        }
+    )
 
 
 def benchmarks_of(

@@ -52,7 +52,17 @@ def report(
     out: Annotated[
         Path | None, typer.Option(help="The file to write; WORKSPACE/report.html if left out.")
     ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Overwrite the file even if it is no report.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write one self-contained HTML page about a family: quality, cost, data, samples."""
-    raise NotImplementedError
+    from farthing.artifacts.workspace import Workspace
+    from farthing.report.run import write_report
+
+    written = write_report(Workspace(workspace), run, out, replace=replace)
+    if as_json:
+        print_json(written.to_json())
+    else:
+        print(written.path)

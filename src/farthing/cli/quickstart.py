@@ -51,7 +51,7 @@ def quickstart(
         flow.run_extract(shape, run.name, supernet, session)
         for shape in flow.spread_members(supernet, matrix)
     ]
-    report = write_report(session.workspace, place.name, None)
+    report = write_report(session.workspace, place.name)
     samples = [continue_text(supernet, prompt) for prompt in _PROMPTS]
     bill = read_bill(session.workspace)
     if as_json:

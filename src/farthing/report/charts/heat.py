@@ -21,10 +21,10 @@ DEAD = "dead"
 
 @dataclass(frozen=True)
 class HeatRow:
-    """One layer: its name and, per expert, the load over an equal share."""
+    """One layer: its name and, per expert, the load over an equal share; None is no cell."""
 
     name: str
-    loads: tuple[float, ...]
+    loads: tuple[float | None, ...]
 
 
 def load_class(times_uniform: float) -> str:
@@ -63,6 +63,7 @@ def draw_heat(rows: Sequence[HeatRow], identity: str, title: str, description: s
         )
         for place, row in enumerate(rows)
         for expert, load in enumerate(row.loads)
+        if load is not None
     ]
     body.append(_with_tips(cells) if len(cells) <= _MOST_TIPS else _by_colour(cells))
     every = -(-count // 16)

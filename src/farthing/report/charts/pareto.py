@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from farthing.report.charts.scale import Scale, padded
+from farthing.report.charts.scale import Scale, at_least, padded
 from farthing.report.charts.svg import document, element, line, marked, path, text, text_width
 
 WIDTH, HEIGHT = 400.0, 320.0
@@ -16,6 +16,8 @@ _DOT = 5.0
 # A family whose largest member is so many times its smallest needs a logarithmic axis.
 _LOG_FROM_RATIO = 8.0
 _ROOM_LEFT = 0.12
+# Bits per byte: members closer than this are drawn as close as they are.
+_LEAST_SPAN = 0.02
 _PIXELS_PER_TICK_X, _PIXELS_PER_TICK_Y = 56.0, 44.0
 
 Box = tuple[float, float, float, float]
@@ -79,7 +81,8 @@ def _scales(members: Sequence[Member]) -> tuple[Scale, Scale]:
         # The names of the front stand to the left of it, where no member can be.
         low -= (high - low) * _ROOM_LEFT
     across = Scale(low, high, _LEFT, WIDTH - _RIGHT, log)
-    down = Scale(*padded([member.y for member in members], 0.12), HEIGHT - _BOTTOM, _TOP)
+    ends = at_least(_LEAST_SPAN, padded([member.y for member in members], 0.12))
+    down = Scale(*ends, HEIGHT - _BOTTOM, _TOP)
     return across, down
 
 

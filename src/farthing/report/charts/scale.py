@@ -54,6 +54,13 @@ def padded(values: list[float], share: float = 0.06) -> tuple[float, float]:
     return low - pad, high + pad
 
 
+def at_least(span: float, ends: tuple[float, float]) -> tuple[float, float]:
+    """The ends, moved apart where they are closer than `span`: noise must not fill a chart."""
+    low, high = ends
+    missing = max(0.0, span - (high - low)) / 2
+    return low - missing, high + missing
+
+
 def _round_step(least: float) -> float:
     power = 10.0 ** math.floor(math.log10(least))
     return next(step * power for step in _STEPS if step * power >= least * (1 - 1e-9))

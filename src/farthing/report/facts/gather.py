@@ -138,7 +138,7 @@ def gather(
         curve=read_curve(place / METRICS_NAME, attempts, rates, records),
         data=data,
         data_problem=data_problem,
-        load=read_load(scores.expert_load),
+        load=read_load(scores.expert_load, _held_experts(scores, supernet)),
         samples=write_samples(supernet, choose_members(scores.members), prompts),
         extracted=_extracted(records, supernet),
     )
@@ -207,6 +207,22 @@ def _scores_in_book(scores: ScoreMatrix, records: Sequence[Record]) -> int:
         and body.split == scores.split
     ]
     return sum((member.shape, member.bpb) in entered for member in scores.members)
+
+
+def _held_experts(scores: ScoreMatrix, supernet: Supernet) -> list[list[int]] | None:
+    """Per sparse layer, the experts of the member whose load was recorded; None where unknown."""
+    load, model = scores.expert_load, supernet.model
+    label = load.label if load is not None else ""
+    member = next((each for each in scores.members if each.label == label), None)
+    if load is None or member is None:
+        return None
+    shape = Shape.parse(member.shape, model.config)
+    held = []
+    for layer in load.layers:
+        selected = model.selection(shape, layer)
+        ids = selected[0] if selected is not None else None
+        held.append(list(range(model.config.num_experts)) if ids is None else ids.tolist())
+    return held
 
 
 def _extracted(records: Sequence[Record], supernet: Supernet) -> tuple[Extracted, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from farthing.artifacts.scores import ExpertLoad
@@ -15,20 +15,21 @@ class LayerLoad:
 
     Attributes:
         layer: its id.
-        times_uniform: per expert, its share of the visits over an equal share; 0 is none.
+        times_uniform: per expert of the supernet, its share of the visits over an equal share
+            among those that the member holds; 0 is no visit, None an expert that it lacks.
         entropy: of the shares, over that of equal shares: 1 is even, 0 a single expert.
-        dead: experts that no token visited.
+        dead: experts held that no token visited.
     """
 
     layer: int
-    times_uniform: tuple[float, ...]
+    times_uniform: tuple[float | None, ...]
     entropy: float
     dead: int
 
     @property
     def busiest(self) -> float:
         """The largest load over an equal one."""
-        return max(self.times_uniform)
+        return max(load for load in self.times_uniform if load is not None)
 
 
 @dataclass(frozen=True)
@@ -60,45 +61,57 @@ class LoadFacts:
 
     Attributes:
         label: of the member.
-        num_experts: of each layer.
-        num_layers: sparse ones.
+        num_experts: that it holds, all sparse layers together.
+        lacks_experts: whether the supernet has more.
         domains: in the order scored.
-        dead_everywhere: experts that no token of any domain visited.
+        dead_everywhere: experts held that no token of any domain visited.
     """
 
     label: str
     num_experts: int
-    num_layers: int
+    lacks_experts: bool
     domains: tuple[DomainLoad, ...]
     dead_everywhere: int
 
 
-def read_load(load: ExpertLoad | None) -> LoadFacts | None:
-    """The load in figures; None where no load was recorded."""
+def read_load(
+    load: ExpertLoad | None, held: Sequence[Collection[int]] | None = None
+) -> LoadFacts | None:
+    """The load in figures; None where no load was recorded.
+
+    Args:
+        load: as the evaluation recorded it.
+        held: per sparse layer, the experts that the member holds; None for all.
+    """
     if load is None or not load.layers or not load.shares:
         return None
+    count = len(next(iter(load.shares.values()))[0])
+    held = held if held is not None else [range(count)] * len(load.layers)
     domains = tuple(
         DomainLoad(
             domain,
-            tuple(_layer(layer, row) for layer, row in zip(load.layers, rows, strict=True)),
+            tuple(_layer(*each) for each in zip(load.layers, rows, held, strict=True)),
         )
         for domain, rows in load.shares.items()
     )
-    num_experts = max(len(layer.times_uniform) for each in domains for layer in each.layers)
     dead = sum(
         all(each.layers[place].times_uniform[expert] == 0 for each in domains)
-        for place in range(len(load.layers))
-        for expert in range(num_experts)
+        for place, experts in enumerate(held)
+        for expert in experts
     )
-    return LoadFacts(load.label, num_experts, len(load.layers), domains, dead)
+    slots = sum(len(experts) for experts in held)
+    return LoadFacts(load.label, slots, slots < count * len(held), domains, dead)
 
 
-def _layer(layer: int, shares: Sequence[float]) -> LayerLoad:
-    count = len(shares)
-    nats = -sum(share * math.log(share) for share in shares if share > 0)
+def _layer(layer: int, shares: Sequence[float], held: Collection[int]) -> LayerLoad:
+    count = len(held)
+    kept = [shares[expert] for expert in held]
+    nats = -sum(share * math.log(share) for share in kept if share > 0)
     return LayerLoad(
         layer=layer,
-        times_uniform=tuple(share * count for share in shares),
+        times_uniform=tuple(
+            share * count if expert in held else None for expert, share in enumerate(shares)
+        ),
         entropy=nats / math.log(count) if count > 1 else 1.0,
-        dead=sum(share == 0 for share in shares),
+        dead=sum(share == 0 for share in kept),
     )

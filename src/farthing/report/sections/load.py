@@ -45,7 +45,7 @@ def load_section(facts: ReportFacts) -> LoadSection | None:
         facts=load,
         views=tuple(_view(domain, place) for place, domain in enumerate(load.domains)),
         legend=_legend(),
-        slots=load.num_experts * load.num_layers,
+        slots=load.num_experts,
     )
 
 

@@ -14,6 +14,8 @@ from farthing.report.charts.pareto import Member, draw_pareto
 from farthing.report.facts.gather import ReportFacts
 from farthing.report.numbers import plain, short, short_tick
 
+# Bits per byte: members closer than this have colours as close as they are.
+_LEAST_SPAN = 0.02
 # `Shape.label` writes members that keep the same everywhere in this form, and no others.
 _REGULAR = re.compile(r"(\d+)L(?:-(\d+)E-(\d+)K)?")
 
@@ -54,7 +56,8 @@ class MembersSection:
     """What the template needs.
 
     Attributes:
-        active, total: the two pictures; empty where there is one member only.
+        active, total: the two pictures; empty where there is one member only, `total` also where
+            it would be the same.
         rows: all members, largest first.
         grids: one per top-k, the largest first; empty for a single member.
         outside: labels of members that no grid can hold.
@@ -81,7 +84,10 @@ def members_section(facts: ReportFacts) -> MembersSection:
     grids, outside = _grids(members)
     return MembersSection(
         active=_picture(rows, "active") if several else Markup(),
-        total=_picture(rows, "total") if several else Markup(),
+        # A dense member uses all it has: both pictures would be the same.
+        total=_picture(rows, "total")
+        if several and any(member.active != member.total for member in members)
+        else Markup(),
         rows=rows,
         grids=grids if several else (),
         outside=outside,
@@ -150,7 +156,7 @@ def _grids(members: tuple[MemberScore, ...]) -> tuple[tuple[Grid, ...], tuple[st
     columns = tuple(sorted({experts for _, _, experts in placed}))
     depths = sorted({depth for _, depth, _ in placed}, reverse=True)
     scores = [member.mean_bpb for member in members]
-    ends = (min(scores), max(scores))
+    ends = (min(scores), max(max(scores), min(scores) + _LEAST_SPAN))
     grids = tuple(
         Grid(
             top_k=top_k,

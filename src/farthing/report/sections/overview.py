@@ -104,7 +104,7 @@ def _tiles(facts: ReportFacts) -> tuple[Tile, ...]:
         Tile(
             "Members scored",
             Shown(f"{len(members)}", "measured", "", ""),
-            f"{front} that no smaller one equals; {len(facts.extracted)} extracted",
+            f"{front} that no smaller one equals; {len({each.shape for each in facts.extracted})} extracted",
         ),
     )
 

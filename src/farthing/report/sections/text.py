@@ -35,13 +35,10 @@ class PromptView:
 
 @dataclass(frozen=True)
 class SamplesSection:
-    """The prompts and the settings of the sampling."""
+    """The prompts, and how was sampled, in words."""
 
     prompts: tuple[PromptView, ...]
-    max_tokens: int = MAX_TOKENS
-    temperature: float = TEMPERATURE
-    top_p: float = TOP_P
-    seed: int = SEED
+    settings: str
 
 
 @dataclass(frozen=True)
@@ -81,7 +78,8 @@ def samples_section(facts: ReportFacts) -> SamplesSection:
     """Samples by prompt, the largest member first."""
     groups = groupby(facts.samples, key=lambda sample: sample.prompt)
     return SamplesSection(
-        tuple(PromptView(each, language_name(each.language), tuple(part)) for each, part in groups)
+        tuple(PromptView(each, language_name(each.language), tuple(part)) for each, part in groups),
+        f"{MAX_TOKENS} tokens, seed {SEED}, temperature {TEMPERATURE:g}, top-p {TOP_P:g}",
     )
 
 
