@@ -87,7 +87,7 @@ def test_lines_that_cannot_be_read_are_counted_not_guessed(facts, workspace):
 
 
 def test_text_is_added_up_by_domain_source_and_licence(facts, made, tiny):
-    corpus = next(made.root.glob("corpora/*"))
+    corpus = next(made.root.glob("corpora/[!.]*"))
     documents = [
         json.loads(line) for line in (corpus / DOCUMENTS_NAME).read_text("utf-8").splitlines()
     ]
@@ -105,7 +105,7 @@ def test_text_is_added_up_by_domain_source_and_licence(facts, made, tiny):
 
 
 def test_a_corpus_that_is_gone_is_said_and_a_damaged_one_stops_the_page(workspace):
-    corpus = next(workspace.root.glob("corpora/*"))
+    corpus = next(workspace.root.glob("corpora/[!.]*"))
     file = corpus / DOCUMENTS_NAME
     file.write_bytes(file.read_bytes() + b"\n")
     with pytest.raises(ArtifactError, match="corrupted"):

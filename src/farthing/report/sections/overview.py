@@ -91,6 +91,7 @@ def _tiles(facts: ReportFacts) -> tuple[Tile, ...]:
     )
     best = min(members, key=lambda member: member.mean_bpb)
     front = sum(member.best_for_size for member in members)
+    extracted = len({each.shape for each in facts.extracted})
     return (
         _money_tile(facts),
         Tile("Device-hours", show(cost.device_hours), held),
@@ -104,7 +105,7 @@ def _tiles(facts: ReportFacts) -> tuple[Tile, ...]:
         Tile(
             "Members scored",
             Shown(f"{len(members)}", "measured", "", ""),
-            f"{front} that no smaller one equals; {len({each.shape for each in facts.extracted})} extracted",
+            f"{front} that no smaller one equals; {extracted} extracted",
         ),
     )
 
