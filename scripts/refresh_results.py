@@ -3,13 +3,15 @@
     make results
 
 The quick start is asked again in the same workspace: everything is reused, only the tables are
-printed. README shows them up to the members' costs; the page in docs/results has all of it.
+printed. README shows them without the members' costs; the page in docs/results has all of it, and
+the report stands beside it.
 """
 
 from __future__ import annotations
 
 import argparse
 import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -22,7 +24,7 @@ from farthing.hardware.machine import detect_machine
 ROOT = Path(__file__).resolve().parent.parent
 BEGIN = "<!-- quickstart output: written by scripts/refresh_results.py -->"
 END = "<!-- end of quickstart output -->"
-README_ENDS_BEFORE = "Members of "
+LEFT_OUT_OF_README = ("Members of ", "\nMembers, each")
 
 
 def main() -> None:
@@ -37,7 +39,8 @@ def main() -> None:
         f"{machine.devices} hardware threads of {machine.name}"
     )
     readme = ROOT / "README.md"
-    short = output[: output.index(README_ENDS_BEFORE)]
+    first, last = (output.index(words) for words in LEFT_OUT_OF_README)
+    short = f"{output[:first]}[...]\n{output[last:]}"
     readme.write_text(with_block(readme.read_text(encoding="utf-8"), short), encoding="utf-8")
     page = ROOT / "docs" / "results" / "quickstart.md"
     page.parent.mkdir(parents=True, exist_ok=True)
@@ -46,6 +49,7 @@ def main() -> None:
         f"{where}. Written by `scripts/refresh_results.py`.\n\n```text\n{output}```\n",
         encoding="utf-8",
     )
+    shutil.copy(workspace / "report.html", page.with_name("quickstart-report.html"))
 
 
 def quickstart_output(workspace: Path) -> str:

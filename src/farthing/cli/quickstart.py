@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,13 +92,17 @@ def _ask_sample(run: RunConfig, supernet: Supernet, session: Session) -> Benchma
 
 
 def _print_next(workspace: Path, members: list[Path], report: Path) -> None:
-    print("\nMembers, each a Hugging Face model with its card:")
+    if members:
+        print("\nMembers, each a Hugging Face model with its card:")
     for member in members:
         print(f"  {member}")
     print(f"The report, one file to open or to send:\n  {report}")
     print("What to try next:")
+    # As it was called: it may stand in a virtual environment that is not on the path.
+    program = sys.argv[0] if Path(sys.argv[0]).name == "farthing" else "farthing"
     here = f"--workspace {workspace}"
-    print(f'  farthing generate {here} --shape 4L-8E-2K "Once upon a time"')
-    print(f"  farthing extract {here} --max-total 1.5M --gguf Q8_0")
-    print(f"  farthing verify {here}")
-    print("  farthing recipes copy quickstart my-run.yaml    # then your own text: see README")
+    print(f'  {program} generate {here} "Once upon a time"')
+    print(f"  {program} extract {here} --max-total 1.5M --gguf Q8_0")
+    print(f"  {program} evaluate {here} --shape 5L-4E-1K")
+    print(f"  {program} verify {here}")
+    print(f"  {program} recipes copy quickstart my-run.yaml    # then your own text: see README")

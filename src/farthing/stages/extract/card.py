@@ -258,8 +258,8 @@ def _write_results(
             "value": value,
             "date": today,
             # No `source`: the hub refuses one without an address.
-            "notes": f"farthing {__version__}: {benchmark.metric}, 0-shot, {benchmark.items} items, "
-            f"standard error {stderr:.4f}; {benchmark.source}",
+            "notes": f"farthing {__version__}: {benchmark.metric}, 0-shot, "
+            f"{benchmark.items} items, standard error {stderr:.4f}; {benchmark.source}",
         }
         for benchmark, _, value, stderr in scores
         if benchmark.hub_dataset
