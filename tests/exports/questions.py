@@ -16,6 +16,8 @@ from farthing.model.supernet import Supernet
 from farthing.stages.evaluate.benchmark import benchmark
 from farthing.stages.evaluate.benchmark_config import BenchmarkConfig
 from farthing.stages.evaluate.lm_eval_tasks import write_lm_eval_tasks
+from farthing.stages.evaluate.sources import read_benchmarks
+from farthing.text.tokenizer import Tokenizer
 
 QUESTIONS = 40
 CHOICES = 3
@@ -45,9 +47,11 @@ def ask(folder: Path, supernet: Supernet, shape: Shape) -> None:
 
 def _ask(folder: Path, supernet: Supernet, shape: Shape, data: str | None) -> None:
     config = BenchmarkConfig(members=(str(shape),), folder=data)
+    tokenizer = Tokenizer.load(supernet.directory)
     benchmark(
         config,
         supernet,
+        read_benchmarks(config, tokenizer, supernet.model.config.context),
         directory=folder,
         input_key="conformance",
         on_answered=lambda *_: None,

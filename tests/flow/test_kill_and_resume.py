@@ -80,7 +80,7 @@ def test_killed_at_a_random_step_the_weights_are_byte_identical_and_the_lost_wor
     # Every step of both attempts is billed: those since the last checkpoint were done twice. The
     # kill may fall between a step's heartbeat and its line in the metrics.
     redone = steps_done(tmp_path / "w") - STEPS
-    billed = [attempt["tokens"]["value"] / (4 * 32) for attempt in attempts]
+    billed = [attempt["tokens"]["value"] / (4 * 128) for attempt in attempts]
     assert billed[0] in (lost_steps, lost_steps + 1)
     assert billed[1] == STEPS + redone - lost_steps
     flops = {
@@ -161,8 +161,8 @@ def test_cutting_the_journal_of_a_killed_run_shows_and_saves_no_money(
         return next(run for run in bill["runs"] if run["run"] == 1)["tokens"]["value"]
 
     # Two checkpoints, at steps 20 and 40, were entered into the book.
-    assert billed_tokens() >= 40 * 4 * 32
+    assert billed_tokens() >= 40 * 4 * 128
     assert "its tail was cut off" in farthing("verify", "--workspace", "w", check=1).stdout
     farthing(*TRAIN, *LONG)
-    assert billed_tokens() >= 40 * 4 * 32
+    assert billed_tokens() >= 40 * 4 * 128
     assert "its tail was cut off" in farthing("verify", "--workspace", "w", check=1).stdout

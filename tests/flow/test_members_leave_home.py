@@ -44,6 +44,8 @@ def test_the_best_member_of_a_size_is_chosen_from_the_scores(farthing):
     done = farthing("extract", *W, "--max-active", str(small), "--max-total", "1M", "--json")
     chosen = json.loads(done.stdout)["shape"]
     assert next(m for m in scores if m["shape"] == chosen)["active"] == small
+    # What cannot leave is neither chosen nor held out as small enough.
+    farthing("evaluate", *W, "--shape", "3L-1E-1K")
     refused = farthing("extract", *W, "--max-total", "1K", check=2)
     assert f"{sizes[0]:,} parameters" in refused.stderr
 
@@ -75,11 +77,15 @@ def test_a_card_is_written_anew_once_there_are_scores(farthing, tmp_path: Path):
 
 def test_gguf_files_are_artifacts_of_their_own(farthing, tmp_path: Path):
     words = ("extract", *W, "--shape", "3L-4E-1K", "--gguf")
-    done = json.loads(farthing(*words, "F16", "--json").stdout)
-    (folder,) = done["gguf"]
-    (file,) = (tmp_path / folder).glob("*.gguf")
-    assert file.read_bytes()[:4] == b"GGUF"
-    assert "reuse" in farthing(*words, "f16").stderr
+    (file,) = json.loads(farthing(*words, "F16", "--json").stdout)["gguf"]
+    assert (tmp_path / file).read_bytes()[:4] == b"GGUF"
+    # A new price makes a new card; the model, and so its file, stays.
+    (tmp_path / "w/farthing.yaml").write_text("grid: DEU\n")
+    again = farthing(*words, "f16")
+    assert again.stderr.count("reuse") == 1
+    member, same = again.stdout.split()
+    assert same == file
+    assert "co2_eq_emissions" in (tmp_path / member / "README.md").read_text("utf-8")
     assert "choose one of" in farthing(*words, "Q3_K", check=2).stderr
     farthing("verify", *W)
 
@@ -136,8 +142,8 @@ def test_benchmarks_with_wrong_fields_are_placed_by_file_and_line(farthing, tmp_
     assert "blimp.jsonl.gz" in refused.stderr
     assert "line 2" in refused.stderr
     assert "sentence_good" in refused.stderr
-    assert not list((tmp_path / "w").glob("benchmarks/*/benchmarks.json"))
-    assert len(before) <= len((tmp_path / "w/book.jsonl").read_bytes())
+    assert not (tmp_path / "w/benchmarks").exists()
+    assert (tmp_path / "w/book.jsonl").read_bytes() == before
 
 
 def test_the_same_questions_leave_as_task_files(farthing, tmp_path: Path):

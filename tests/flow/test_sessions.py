@@ -136,7 +136,7 @@ def test_the_step_that_diverges_is_billed(farthing, tmp_path: Path):
     (metrics,) = tmp_path.glob("w/runs/*/metrics.jsonl")
     steps = len(metrics.read_text().splitlines())
     bill = json.loads(farthing("bill", "--workspace", "w", "--json").stdout)
-    assert bill["purposes"]["training"]["tokens"]["value"] == steps * 4 * 32
+    assert bill["purposes"]["training"]["tokens"]["value"] == steps * 4 * 128
 
 
 def test_a_refused_second_process_does_not_disturb_a_save(farthing, tmp_path: Path):

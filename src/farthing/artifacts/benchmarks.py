@@ -46,6 +46,9 @@ class Benchmark(BaseModel):
         chance: accuracy of guessing.
         file: name of the file read.
         file_digest: SHA-256 of that file.
+        definition_digest: SHA-256 of the definition: prompt, fields, what is left out.
+        complete: whether the whole published set was asked; False for the embedded sample, for a
+            file that holds a part, and where a limit left questions out.
         source: where the questions come from, and which part of them this is.
         licence: of the questions.
         hub_dataset: the data set's id on the Hugging Face hub, where it has one.
@@ -64,6 +67,8 @@ class Benchmark(BaseModel):
     chance: float
     file: str
     file_digest: str
+    definition_digest: str
+    complete: bool
     source: str
     licence: str
     hub_dataset: str | None
@@ -79,7 +84,8 @@ class BenchmarkScore(BaseModel):
         acc_norm: the same with log-likelihoods per character; None for minimal pairs.
         acc_norm_stderr: its standard error.
         ties: questions where the right choice was only as likely as another: never counted right.
-        groups: `acc` by part (paradigm, subject), where the benchmark has parts.
+        groups: the accuracy that the benchmark quotes (`acc_norm` where its metric is that, else
+            `acc`) by part (paradigm, subject), where the benchmark has parts.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

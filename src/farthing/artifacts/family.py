@@ -1,4 +1,8 @@
-"""What a workspace knows about one family: all evaluations of a supernet, put together."""
+"""What a workspace knows about one family: all evaluations of a supernet, put together.
+
+Only what the book names counts, in the order of the book: where two evaluations scored the same
+member, the later one holds.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from farthing.artifacts.benchmarks import (
     MemberBenchmarks,
     open_benchmarks,
 )
+from farthing.artifacts.entries import RunEnd, read_book
 from farthing.artifacts.manifest import MANIFEST_NAME, read_manifest
 from farthing.artifacts.scores import KIND as SCORES
 from farthing.artifacts.scores import MemberScore, ScoreMatrix, mark_fronts, open_scores
@@ -28,13 +33,13 @@ def scores_of(workspace: Workspace, supernet: str, split: str = "dev") -> ScoreM
     found = [matrix for matrix in found if matrix.split == split]
     if not found:
         return None
-    widest = max(found, key=lambda matrix: len(matrix.members))
+    widest = max(reversed(found), key=lambda matrix: len(matrix.members))
     # Only what read the same text can stand in one table.
     alike = [matrix for matrix in found if matrix.corpus == widest.corpus]
     members: dict[str, MemberScore] = {}
-    for matrix in [*alike, widest]:
+    for matrix in alike:
         members |= {member.shape: member for member in matrix.members}
-    loads = (matrix.expert_load for matrix in (widest, *alike))
+    loads = (matrix.expert_load for matrix in (widest, *reversed(alike)))
     return widest.model_copy(
         update={
             "members": mark_fronts(members.values()),
@@ -85,10 +90,23 @@ def benchmarks_of(
 
 
 def _same_questions(one: Benchmark, other: Benchmark) -> bool:
-    return (one.file_digest, one.items) == (other.file_digest, other.items)
+    return (one.file_digest, one.definition_digest, one.items) == (
+        other.file_digest,
+        other.definition_digest,
+        other.items,
+    )
 
 
 def _places(workspace: Workspace, room: str, kind: str, supernet: str) -> Iterator[Path]:
-    for path in sorted((workspace.root / room).glob(f"*/{MANIFEST_NAME}")):
-        if read_manifest(path.parent, kind=kind).detail["supernet"] == supernet:
-            yield path.parent
+    """Folders of whole artifacts about `supernet` that a run has entered, oldest first."""
+    if not workspace.book_file.exists():
+        return
+    bodies = (record.body for record in read_book(workspace.book_file).records)
+    ends = [end.artifact.digest for end in bodies if isinstance(end, RunEnd) and end.artifact]
+    order = {digest: place for place, digest in enumerate(ends)}
+    found = []
+    for path in (workspace.root / room).glob(f"[!.]*/{MANIFEST_NAME}"):
+        manifest = read_manifest(path.parent, kind=kind)
+        if manifest.detail["supernet"] == supernet and manifest.content_digest in order:
+            found.append((order[manifest.content_digest], path.parent))
+    yield from (place for _, place in sorted(found))

@@ -80,7 +80,7 @@ class ScoreMatrix(BaseModel):
     split: str
     held_out_bytes: dict[str, int]
     members: tuple[MemberScore, ...]
-    expert_load: ExpertLoad | None
+    expert_load: ExpertLoad | None = None
 
 
 def mark_fronts(members: Iterable[MemberScore]) -> tuple[MemberScore, ...]:

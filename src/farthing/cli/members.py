@@ -40,7 +40,7 @@ def extract(
         ),
     ] = None,
     gguf: Annotated[
-        list[str], typer.Option("--gguf", help="Also a GGUF file: F16 or Q8_0 (needs the extra).")
+        list[str], typer.Option("--gguf", help="Also a GGUF file: F32, F16 or Q8_0; repeatable.")
     ] = [],  # noqa: B006 - typer reads the default
     run: RunOption = None,
     workspace: WorkspaceOption = HERE,

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-_SCALES = {"K": 1e3, "M": 1e6, "B": 1e9}
+_SCALES = {"K": 10**3, "M": 10**6, "B": 10**9}
 
 
 def read_parameters(text: str) -> int:
     """A count of parameters such as 1200000, 1.2M or 3B."""
-    number, scale = (
-        (text[:-1], _SCALES[text[-1].upper()])
-        if text[-1:].upper() in _SCALES
-        else (
-            text,
-            1.0,
-        )
-    )
+    scale = _SCALES.get(text[-1:].upper())
     try:
-        return int(float(number) * scale)
-    except (ValueError, OverflowError) as error:
+        # Decimal: 1.001M is 1,001,000 and not one less.
+        return int(Decimal(text[:-1]) * scale if scale else Decimal(text))
+    except (ArithmeticError, ValueError) as error:
         raise typer.BadParameter(
             f"{text!r} is no count: write it as 1200000, 1.2M or 3B"
         ) from error

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,10 +24,10 @@ from farthing.errors import CorpusError
 if TYPE_CHECKING:
     from farthing.artifacts.benchmarks import BenchmarkMatrix
     from farthing.flow import RunConfig
+    from farthing.model.config import ModelConfig
+    from farthing.model.shape import Shape
     from farthing.model.supernet import Supernet
     from farthing.session import Session
-
-_PROMPTS = ("It was a dark night, and the old man", "却说那日天色已晚")
 
 
 def quickstart(
@@ -36,6 +38,7 @@ def quickstart(
 ) -> None:
     """The whole flow at small size: text, one elastic run, its family, three members, a report."""
     from farthing import flow
+    from farthing.report.facts.samples import PROMPTS
     from farthing.report.run import write_report
     from farthing.session import open_session
     from farthing.stages.serve.continue_text import continue_text
@@ -48,12 +51,10 @@ def quickstart(
     _, supernet = flow.open_run(place)
     matrix = flow.run_evaluate(run.evaluate, run.name, supernet, corpus, session)
     benchmarks = _ask_sample(run, supernet, session)
-    members = [
-        flow.run_extract(shape, run.name, supernet, session)
-        for shape in flow.spread_members(supernet, matrix)
-    ]
+    shapes = flow.spread_members(supernet, matrix)
+    members = [flow.run_extract(shape, run.name, supernet, session) for shape in shapes]
     report = write_report(session.workspace, place.name)
-    samples = [continue_text(supernet, prompt) for prompt in _PROMPTS]
+    samples = {prompt.text: continue_text(supernet, prompt.text) for prompt in PROMPTS}
     bill = read_bill(session.workspace)
     if as_json:
         print_json(
@@ -71,11 +72,12 @@ def quickstart(
     print_scores(matrix)
     if benchmarks:
         print_benchmarks(benchmarks)
-    for prompt, text in zip(_PROMPTS, samples, strict=True):
+    for prompt, text in samples.items():
         print(f"\n> {prompt}\n{prompt}{text}")
     print()
     print_bill(bill)
-    _print_next(workspace, members, report.path)
+    _print_members(members, report.path)
+    _print_next(workspace, shapes[-1] if shapes else supernet.model.full_shape, run.model)
 
 
 def _ask_sample(run: RunConfig, supernet: Supernet, session: Session) -> BenchmarkMatrix | None:
@@ -91,18 +93,22 @@ def _ask_sample(run: RunConfig, supernet: Supernet, session: Session) -> Benchma
         return None
 
 
-def _print_next(workspace: Path, members: list[Path], report: Path) -> None:
+def _print_members(members: list[Path], report: Path) -> None:
     if members:
         print("\nMembers, each a Hugging Face model with its card:")
     for member in members:
         print(f"  {member}")
     print(f"The report, one file to open or to send:\n  {report}")
-    print("What to try next:")
+
+
+def _print_next(workspace: Path, shape: Shape, config: ModelConfig) -> None:
     # As it was called: it may stand in a virtual environment that is not on the path.
-    program = sys.argv[0] if Path(sys.argv[0]).name == "farthing" else "farthing"
-    here = f"--workspace {workspace}"
+    called = Path(sys.argv[0])
+    program = shlex.quote(str(called)) if called.name == "farthing" else "farthing"
+    here = f"--workspace {shlex.quote(str(workspace))} --shape {shape.typed(config)}"
+    print("What to try next:")
     print(f'  {program} generate {here} "Once upon a time"')
-    print(f"  {program} extract {here} --max-total 1.5M --gguf Q8_0")
-    print(f"  {program} evaluate {here} --shape 5L-4E-1K")
-    print(f"  {program} verify {here}")
+    if find_spec("gguf"):
+        print(f"  {program} extract {here} --gguf F16    # for llama.cpp")
+    print(f"  {program} verify --workspace {shlex.quote(str(workspace))}")
     print(f"  {program} recipes copy quickstart my-run.yaml    # then your own text: see README")

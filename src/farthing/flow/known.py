@@ -8,14 +8,15 @@ from typing import Any
 from farthing.artifacts.family import benchmarks_of, scores_of
 from farthing.artifacts.scores import MemberScore, ScoreMatrix
 from farthing.artifacts.workspace import Workspace
-from farthing.errors import ArtifactError, ConfigError, ShapeError
-from farthing.flow.opening import corpus_of
+from farthing.errors import ConfigError, ShapeError
+from farthing.flow.opening import find_corpus
 from farthing.ledger.bill import make_bill
 from farthing.model.shape import Shape
 from farthing.model.supernet import Supernet
 from farthing.session import Session
 from farthing.stages.extract.card import CardFacts, DataSource, MemberQuality
 from farthing.stages.extract.cut import member_config
+from farthing.text.corpus import Corpus
 
 _SHARES = (1.0, 0.5, 0.3)
 
@@ -41,23 +42,21 @@ def choose_member(
             "by size",
             remedy="run `farthing evaluate` first, or name the member with --shape",
         )
-    config = supernet.model.config
+    able = _able(matrix, supernet)
     fitting = [
         member
-        for member in matrix.members
-        if _can_leave(Shape.parse(member.shape, config), supernet)
-        and (max_active is None or member.active <= max_active)
+        for member in able
+        if (max_active is None or member.active <= max_active)
         and (max_total is None or member.total <= max_total)
     ]
     if not fitting:
-        smallest = min(matrix.members, key=lambda member: member.total)
         raise ConfigError(
-            f"none of the {len(matrix.members)} scored members is that small; the smallest, "
-            f"{smallest.label}, has {smallest.total:,} parameters, {smallest.active:,} of them "
-            "active",
+            f"none of the {len(able)} scored members that can be extracted is that small"
+            + (_smallest(able) if able else ""),
             remedy="allow more, or score smaller members: farthing evaluate --shape ...",
         )
-    return Shape.parse(min(fitting, key=lambda member: member.mean_bpb).shape, config)
+    best = min(fitting, key=lambda member: member.mean_bpb)
+    return Shape.parse(best.shape, supernet.model.config)
 
 
 def spread_members(supernet: Supernet, matrix: ScoreMatrix) -> list[Shape]:
@@ -67,7 +66,7 @@ def spread_members(supernet: Supernet, matrix: ScoreMatrix) -> list[Shape]:
     extracted are passed over.
     """
     config = supernet.model.config
-    able = [m for m in matrix.members if _can_leave(Shape.parse(m.shape, config), supernet)]
+    able = _able(matrix, supernet)
     most = max((member.non_embedding for member in able), default=0)
     chosen: dict[str, Shape] = {}
     for share in _SHARES:
@@ -78,14 +77,19 @@ def spread_members(supernet: Supernet, matrix: ScoreMatrix) -> list[Shape]:
     return list(chosen.values())
 
 
-def known_quality(supernet: Supernet, shape: Shape, workspace: Workspace) -> dict[str, Any]:
-    """The scores of a member as plain JSON values: what decides whether its card is up to date."""
-    score, split = _score(supernet, shape, workspace)
-    matrix = benchmarks_of(workspace, supernet.digest, str(shape))
+def card_inputs(supernet: Supernet, shape: Shape, session: Session) -> dict[str, Any]:
+    """What decides whether a card is up to date, as JSON values: scores, prices, grid, licence.
+
+    Not the whole bill: every run changes it, and a card says which entry of the book it stands at.
+    """
+    score, split = _score(supernet, shape, session.workspace)
+    matrix = benchmarks_of(session.workspace, supernet.digest, str(shape))
     return {
         "split": split,
         "score": score.model_dump(mode="json") if score else None,
         "benchmarks": matrix.model_dump(mode="json") if matrix else None,
+        "settings": session.settings.model_dump(mode="json"),
+        "corpus at hand": find_corpus(supernet, session.workspace) is not None,
     }
 
 
@@ -116,11 +120,11 @@ def _score(
 
 
 def _data_sources(supernet: Supernet, workspace: Workspace) -> tuple[DataSource, ...]:
-    try:
-        corpus = corpus_of(supernet, workspace, verify=False)
-    except ArtifactError:
-        # The corpus may have been deleted to save space; the card then says that it is not known.
+    place = find_corpus(supernet, workspace)
+    if place is None:
+        # It may have been deleted to save space; the card then says that it is not known.
         return ()
+    corpus = Corpus.open(place, verify=False)
     documents: Counter[tuple[str, str, str]] = Counter()
     sizes: Counter[tuple[str, str, str]] = Counter()
     for domain in corpus.domains:
@@ -130,6 +134,20 @@ def _data_sources(supernet: Supernet, workspace: Workspace) -> tuple[DataSource,
             sizes[key] += record.bytes
     return tuple(
         DataSource(*key, documents=documents[key], bytes=size) for key, size in sizes.most_common()
+    )
+
+
+def _able(matrix: ScoreMatrix, supernet: Supernet) -> list[MemberScore]:
+    """The scored members that can be extracted."""
+    config = supernet.model.config
+    return [m for m in matrix.members if _can_leave(Shape.parse(m.shape, config), supernet)]
+
+
+def _smallest(members: list[MemberScore]) -> str:
+    smallest = min(members, key=lambda member: (member.total, member.active))
+    return (
+        f"; the smallest, {smallest.label}, has {smallest.total:,} parameters, "
+        f"{smallest.active:,} of them active"
     )
 
 

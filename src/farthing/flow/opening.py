@@ -53,7 +53,7 @@ def find_run(workspace: Workspace, name: str | None) -> Path:
         ConfigError: no run or several runs fit; the remedy lists them.
     """
     finished = sorted(
-        path.parent.parent for path in workspace.runs.glob(f"*/{SUPERNET_ROOM}/{MANIFEST_NAME}")
+        path.parent.parent for path in workspace.runs.glob(f"[!.]*/{SUPERNET_ROOM}/{MANIFEST_NAME}")
     )
     fitting = [place for place in finished if place.name.startswith(name or "")]
     exact = [place for place in fitting if place.name == name]
@@ -68,17 +68,29 @@ def find_run(workspace: Workspace, name: str | None) -> Path:
     )
 
 
+def find_corpus(supernet: Supernet, workspace: Workspace) -> Path | None:
+    """The folder of the corpus that a supernet was trained on; None if it is not there any more.
+
+    Raises:
+        ArtifactError: the manifest of a corpus of the workspace is damaged.
+    """
+    for path in sorted((workspace.root / "corpora").glob(f"[!.]*/{MANIFEST_NAME}")):
+        if read_manifest(path.parent, kind=CORPUS).content_digest == supernet.origin["corpus"]:
+            return path.parent
+    return None
+
+
 def corpus_of(supernet: Supernet, workspace: Workspace, *, verify: bool = True) -> Corpus:
     """The corpus of the workspace that a supernet was trained on; `verify` reads all of it once.
 
     Raises:
         ArtifactError: it is not there any more, or a corpus of the workspace is damaged.
     """
-    wanted = supernet.origin["corpus"]
-    for path in sorted((workspace.root / "corpora").glob(f"*/{MANIFEST_NAME}")):
-        if read_manifest(path.parent, kind=CORPUS).content_digest == wanted:
-            return Corpus.open(path.parent, verify=verify)
-    raise ArtifactError(
-        f"the corpus {wanted[:16]}... of {supernet.directory} is not in {workspace.root}",
-        remedy="make it again: farthing curate, with the recipe of that run",
-    )
+    place = find_corpus(supernet, workspace)
+    if place is None:
+        raise ArtifactError(
+            f"the corpus {supernet.origin['corpus'][:16]}... of {supernet.directory} is not in "
+            f"{workspace.root}",
+            remedy="make it again: farthing curate, with the recipe of that run",
+        )
+    return Corpus.open(place, verify=verify)

@@ -21,7 +21,7 @@ from farthing.artifacts.scores import KIND as SCORES
 from farthing.artifacts.scores import ScoreMatrix, open_scores
 from farthing.artifacts.storage import make_directory, write_atomic
 from farthing.flow.config import RunConfig
-from farthing.flow.known import card_facts, known_quality
+from farthing.flow.known import card_facts, card_inputs
 from farthing.flow.opening import RECIPE_NAME
 from farthing.flow.plan import check_resumption, registered_plan, sign_plan
 from farthing.ledger.figures import make_rates
@@ -29,7 +29,7 @@ from farthing.ledger.journal import RunRecorder
 from farthing.ledger.spending import spending_text
 from farthing.model.member import KIND as MEMBER
 from farthing.model.shape import Shape, distinct_shapes
-from farthing.model.supernet import Supernet
+from farthing.model.supernet import CONFIG_NAME, TOKENIZER_NAME, WEIGHTS_NAME, Supernet
 from farthing.session import Job, Session, input_key, made
 from farthing.stages.curate.run import curate
 from farthing.stages.curate.sources import source_identity
@@ -37,7 +37,7 @@ from farthing.stages.evaluate.benchmark import benchmark
 from farthing.stages.evaluate.benchmark_config import BenchmarkConfig
 from farthing.stages.evaluate.config import EvaluateConfig
 from farthing.stages.evaluate.run import evaluate
-from farthing.stages.evaluate.sources import benchmark_inputs
+from farthing.stages.evaluate.sources import benchmark_inputs, read_benchmarks
 from farthing.stages.extract.cut import member_config
 from farthing.stages.extract.gguf import KIND as GGUF
 from farthing.stages.extract.gguf import export_gguf
@@ -48,12 +48,17 @@ from farthing.stages.train.run import KIND as SUPERNET
 from farthing.stages.train.run import SUPERNET_ROOM, check_fit, resumable_step, train
 from farthing.text.corpus import KIND as CORPUS
 from farthing.text.corpus import Corpus
+from farthing.text.tokenizer import Tokenizer
 
 # Rooms whose code can change what a stage makes.
 _CURATE_CODE = ("artifacts", "text", "stages/curate")
 _TRAIN_CODE = ("artifacts", "text", "model", "cost", "stages/train")
 _EVALUATE_CODE = ("artifacts", "text", "model", "cost", "stages/evaluate")
-_EXTRACT_CODE = ("artifacts", "text", "model", "stages/extract")
+_EXTRACT_CODE = (
+    *("artifacts", "text", "model", "cost", "ledger", "hardware", "stages/extract"),
+    *("flow/known.py", "quantity.py"),
+)
+_GGUF_CODE = ("artifacts", "stages/extract")
 
 
 def run_curate(run: RunConfig, session: Session, *, rerun: bool = False) -> Corpus:
@@ -173,13 +178,16 @@ def run_benchmarks(
     inputs = {"supernet": supernet.digest, "benchmarks": benchmark_inputs(config)}
     key = input_key("benchmark", settings, inputs, _EVALUATE_CODE)
     job = Job("evaluation", f"{name}-benchmarks", "benchmarks", BENCHMARKS, key)
+    # Read before there is a run: a wrong file never becomes a failed one on the bill.
+    tokenizer = Tokenizer.load(supernet.directory)
+    asked = read_benchmarks(config, tokenizer, supernet.model.config.context)
 
     def make(place: Path, recorder: RunRecorder) -> Manifest:
         before = recorder.work()
 
-        def on_answered(shape: Shape, name: str, tokens: int, flops: int) -> None:
+        def on_answered(shape: Shape, asked: str, tokens: int, flops: int) -> None:
             label = shape.label(supernet.model.config)
-            recorder.beat(f"{label} {name}", None, tokens=tokens, flops=float(flops))
+            recorder.beat(f"{label} {asked}", None, tokens=tokens, flops=float(flops))
 
         def on_scored(shape: Shape, scores: dict[str, float]) -> None:
             nonlocal before
@@ -202,6 +210,7 @@ def run_benchmarks(
         return benchmark(
             config,
             supernet,
+            asked,
             directory=place,
             input_key=key,
             on_answered=on_answered,
@@ -216,15 +225,16 @@ def run_extract(
 ) -> Path:
     """Supernet and shape to a member that stands alone, with its card; returns its folder."""
     member_config(supernet.model.config, shape)
-    known = known_quality(supernet, shape, session.workspace)
-    # The card carries scores: a member that has been scored since is written anew.
-    settings = {"shape": str(shape), "name": name, "licence": session.settings.licence, **known}
-    key = input_key("extract", settings, supernet.digest, _EXTRACT_CODE)
+    # The card carries scores and prices: a member that has been scored since is written anew.
+    known = card_inputs(supernet, shape, session)
+    key = input_key("extract", [str(shape), name, known], supernet.digest, _EXTRACT_CODE)
     title = f"{name}-{shape.label(supernet.model.config)}"
     job = Job("extraction", title, "models", MEMBER, key)
 
+    # Gathered before there is a run: a wrong setting never becomes a failed one on the bill.
+    facts = card_facts(supernet, shape, session)
+
     def make(place: Path) -> Manifest:
-        facts = card_facts(supernet, shape, session)
         return extract(supernet, shape, directory=place, input_key=key, name=title, facts=facts)
 
     return made(job, session, _entered(make, supernet, shape, session), rerun=rerun)
@@ -239,17 +249,25 @@ def run_gguf(
     *,
     rerun: bool = False,
 ) -> Path:
-    """An extracted member to a GGUF file for llama.cpp; returns the file's folder."""
+    """An extracted member to a GGUF file for llama.cpp; returns the file."""
     manifest = read_manifest(member, kind=MEMBER)
     shape = Shape.parse(manifest.detail["shape"], supernet.model.config)
     title = f"{name}-{shape.label(supernet.model.config)}-{encoding}"
-    key = input_key("gguf", [title, encoding], manifest.content_digest, _EXTRACT_CODE)
+    # Not the card: it changes with every price, the model does not.
+    model = {file: manifest.files[file] for file in (CONFIG_NAME, WEIGHTS_NAME, TOKENIZER_NAME)}
+    key = input_key("gguf", [title, encoding], model, _GGUF_CODE)
     job = Job("extraction", title, "models", GGUF, key)
 
     def make(place: Path) -> Manifest:
         return export_gguf(member, encoding, title, directory=place, input_key=key)
 
-    return made(job, session, _entered(make, supernet, shape, session), rerun=rerun)
+    place = made(job, session, _entered(make, supernet, shape, session), rerun=rerun)
+    left = read_manifest(place, kind=GGUF).detail["gguf"]["left_unquantized"]
+    if left:
+        session.show.line(
+            f"note      {len(left)} tensors stay F16: their rows do not fit {encoding} blocks"
+        )
+    return place / f"{title}.gguf"
 
 
 def _entered(

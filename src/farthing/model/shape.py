@@ -91,6 +91,13 @@ class Shape:
 
     def label(self, config: ModelConfig) -> str:
         """A short name for tables and folders: the short form wherever that means this shape."""
+        return self._short_form(config) or f"{len(self.layers)}L-{self.digest[:6]}"
+
+    def typed(self, config: ModelConfig) -> str:
+        """The shortest text that `parse` reads as this shape."""
+        return self._short_form(config) or str(self)
+
+    def _short_form(self, config: ModelConfig) -> str | None:
         depth = len(self.layers)
         plain = len(set(self.experts)) <= 1 and len(set(self.top_k)) <= 1
         if plain and depth >= _fewest_layers(config) and self.layers == keep_layers(config, depth):
@@ -98,7 +105,7 @@ class Shape:
                 return f"{depth}L"
             if isinstance(self.experts[0], int):
                 return f"{depth}L-{self.experts[0]}E-{self.top_k[0]}K"
-        return f"{depth}L-{self.digest[:6]}"
+        return None
 
     def checked(self, config: ModelConfig) -> Shape:
         """The shape itself, once it is known that the supernet holds it.

@@ -46,6 +46,13 @@ def test_groups_are_scored_apart():
     assert score.groups == {"x": 0.5, "y": 1.0}
 
 
+def test_groups_are_scored_by_the_metric_that_is_quoted():
+    questions = [question(1, ("a", "bcd"), "x"), question(0, ("a", "bcd"), "y")]
+    nats = [[-2.0, -3.0], [-2.0, -3.0]]
+    assert score_answers(questions, nats, normed=True, metric="acc").groups == {"x": 0, "y": 1}
+    assert score_answers(questions, nats, normed=True, metric="acc_norm").groups == {"x": 1, "y": 0}
+
+
 def test_three_of_four_have_this_standard_error():
     share, stderr = mean_and_stderr([True, True, True, False])
     assert share == 0.75

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,8 @@ from farthing.errors import ConfigError, CorpusError, FarthingError, ShapeError
 from farthing.model.shape import Shape
 from farthing.stages.evaluate.benchmark import benchmark
 from farthing.stages.evaluate.benchmark_config import BenchmarkConfig
-from farthing.stages.evaluate.sources import benchmark_inputs
+from farthing.stages.evaluate.sources import AskedBenchmark, benchmark_inputs, read_benchmarks
+from farthing.text.tokenizer import Tokenizer
 
 
 def row(question: str, choices: list[str], label: int, part: str = "a") -> dict:
@@ -29,6 +31,11 @@ ROWS = [
 ]
 
 
+def read(config: BenchmarkConfig, supernet) -> tuple[AskedBenchmark, ...]:
+    tokenizer = Tokenizer.load(supernet.directory)
+    return read_benchmarks(config, tokenizer, supernet.model.config.context)
+
+
 def ask(supernet, folder: Path | None, out: Path, **settings: object) -> BenchmarkMatrix:
     config = BenchmarkConfig(
         **{"members": ("3L-4E-2K",), "folder": folder and str(folder), **settings}
@@ -36,6 +43,7 @@ def ask(supernet, folder: Path | None, out: Path, **settings: object) -> Benchma
     return benchmark(
         config,
         supernet,
+        read(config, supernet),
         directory=out,
         input_key="1" * 64,
         on_answered=lambda *_: None,
@@ -78,6 +86,7 @@ def test_the_hooks_see_every_benchmark_with_its_tokens_and_flops(
     benchmark(
         config,
         supernet,
+        read(config, supernet),
         directory=tmp_path / "out",
         input_key="1" * 64,
         on_answered=lambda *seen: answered.append(seen),
@@ -115,6 +124,66 @@ def test_the_embedded_sample_asks_english_and_chinese_grammar(supernet, tmp_path
     ]
     assert all("the embedded sample" in asked.source for asked in matrix.benchmarks)
     assert all(asked.published for asked in matrix.benchmarks)
+
+
+PIQA_ROW = {"goal": "sit", "sol1": "chair", "sol2": "cloud", "label": 0}
+
+
+@pytest.mark.parametrize(
+    ("stem", "limit", "complete"),
+    [
+        ("piqa_val", None, True),
+        ("piqa_val", 9, True),
+        ("piqa_val", 3, False),
+        ("piqa_val_A", None, False),
+    ],
+)
+def test_a_limit_that_leaves_questions_out_and_half_a_set_are_not_complete(
+    supernet, tmp_path: Path, stem: str, limit: int | None, complete: bool
+):
+    folder = tmp_path / "benchmarks"
+    folder.mkdir()
+    (folder / f"{stem}.jsonl").write_text((json.dumps(PIQA_ROW) + "\n") * 5)
+    (asked,) = ask(supernet, folder, tmp_path / "out", limit=limit).benchmarks
+    assert asked.complete is complete
+    assert ("a part of the published set" in asked.source) == (stem == "piqa_val_A")
+
+
+def test_the_embedded_sample_is_not_complete(supernet):
+    config = BenchmarkConfig(members=("3L",))
+    assert [one.complete for one in read(config, supernet)] == [False, False]
+
+
+def test_an_own_definition_may_say_that_its_file_is_a_part(supernet, own_benchmark, tmp_path: Path):
+    folder = own_benchmark(ROWS, partial_files=["mine"])
+    (asked,) = ask(supernet, folder, tmp_path / "out").benchmarks
+    assert not asked.complete
+
+
+def test_the_matrix_names_the_definition_by_the_digest_among_the_inputs(
+    supernet, own_benchmark, tmp_path: Path
+):
+    folder = own_benchmark(ROWS)
+    (asked,) = ask(supernet, folder, tmp_path / "out").benchmarks
+    inputs = benchmark_inputs(BenchmarkConfig(members=("3L",), folder=str(folder)))
+    assert asked.definition_digest == inputs["mine"]["definition"]
+
+
+def test_once_read_the_files_are_not_needed_any_more(supernet, own_benchmark, tmp_path: Path):
+    folder = own_benchmark(ROWS)
+    config = BenchmarkConfig(members=("2L-2E-1K",), folder=str(folder))
+    asked = read(config, supernet)
+    shutil.rmtree(folder)
+    matrix, _ = benchmark(
+        config,
+        supernet,
+        asked,
+        directory=tmp_path / "out",
+        input_key="1" * 64,
+        on_answered=lambda *_: None,
+        on_scored=lambda *_: None,
+    )
+    assert matrix.benchmarks[0].items == 4
 
 
 def broken_line(folder: Path) -> None:

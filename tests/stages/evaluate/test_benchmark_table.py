@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from farthing.artifacts.benchmarks import (
@@ -19,8 +20,8 @@ from farthing.stages.evaluate.benchmark_table import benchmark_tables
 NAMES = ("blimp", "agieval_gaokao_zh", "commonsenseqa", *(f"other_{i}" for i in range(12)))
 
 
-def benchmark(name: str) -> Benchmark:
-    figure = Published(model="GPT-2 (124M)", accuracy=0.83, source="paper", note="")
+def benchmark(name: str, other: str = "GPT-2 (124M)") -> Benchmark:
+    figure = Published(model=other, accuracy=0.83, source="paper", note="")
     return Benchmark(
         name=name,
         title=name,
@@ -32,6 +33,8 @@ def benchmark(name: str) -> Benchmark:
         chance=0.2,
         file="f",
         file_digest="0",
+        definition_digest="0",
+        complete=True,
         source="s",
         licence="l",
         hub_dataset=None,
@@ -39,7 +42,7 @@ def benchmark(name: str) -> Benchmark:
     )
 
 
-def printed(width: int = 100) -> str:
+def printed(width: int = 100, other: str = "GPT-2 (124M)") -> str:
     score = BenchmarkScore(
         acc=0.6124, acc_stderr=0.0241, acc_norm=0.5, acc_norm_stderr=0.1, ties=3, groups={}
     )
@@ -47,7 +50,8 @@ def printed(width: int = 100) -> str:
         MemberBenchmarks(shape=label, label=label, scores={name: score for name in NAMES})
         for label in ("12L-64E-8K", "6L-8E-2K")
     )
-    matrix = BenchmarkMatrix(supernet="0", benchmarks=tuple(map(benchmark, NAMES)), members=members)
+    asked = tuple(benchmark(name, other) for name in NAMES)
+    matrix = BenchmarkMatrix(supernet="0", benchmarks=asked, members=members)
     written = io.StringIO()
     Console(width=width, file=written).print(benchmark_tables(matrix))
     return written.getvalue()
@@ -71,3 +75,10 @@ def test_every_member_has_one_figure_for_every_benchmark(text: str):
 def test_guessing_and_others_stand_below(text: str):
     assert text.count("20.0") == len(NAMES)
     assert text.count("GPT-2 (124M)") == text.count("83.0") == 1
+
+
+@pytest.mark.parametrize("other", ["other [/b]", "[bold]other", "other :smile:", "模型[中文]\\"])
+def test_what_others_are_called_is_printed_as_it_stands(other: str):
+    text = printed(other=other)
+    assert text.count(other) == 1
+    assert max(map(cell_len, text.splitlines())) <= 100

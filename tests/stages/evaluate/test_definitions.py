@@ -216,6 +216,11 @@ def test_a_template_that_cannot_be_read_is_refused(template: str):
         ({"choices": ["{a}", "{b}"]}, "either `choices` or `choices_field`"),
         ({"name": "another"}, "call the file another.yaml"),
         ({"clean": [{"pattern": "(", "by": ""}]}, "no regular expression"),
+        ({"clean": [{"pattern": "a", "by": r"\9"}]}, "invalid group reference"),
+        ({"clean": [{"pattern": "a", "by": r"\g<b>"}]}, "unknown group name"),
+        ({"clean": [{"pattern": "a{99999999999}", "by": ""}]}, "no regular expression"),
+        ({"partial_files": ["mine_A"]}, "`partial_files` names 'mine_A'"),
+        ({"title": "\ud800"}, "line 9: '\\ud800' is half of a character"),
         ({"metric": "f1"}, "the accuracy to quote"),
         ({"form": "minimal_pairs"}, "the right one first"),
     ],
@@ -239,3 +244,5 @@ def test_the_page_lists_every_shipped_benchmark_with_its_files_and_metric():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         assert cells[2] == ", ".join(f"`{stem}`" for stem in definition.stems)
         assert cells[3] == definition.metric
+    halves = [stem for one in shipped_definitions().values() for stem in one.partial_files]
+    assert sorted(halves) == ["boolq_val_A", "hellaswag_val_A", "piqa_val_A", "winogrande_val_A"]

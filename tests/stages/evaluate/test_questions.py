@@ -74,6 +74,31 @@ def test_a_file_that_cannot_be_read_is_an_error_that_names_it(name: str, data: b
         read_questions(data, Path(name), piqa(), None)
 
 
+@pytest.mark.parametrize(
+    ("line", "complaint", "remedy"),
+    [
+        (rb'{"goal": "\ud800", "sol1": "b", "sol2": "c", "label": 0}', r"'\ud800' is half", "both"),
+        (rb'{"goal": "a", "\uDE00": "b", "label": 0}', r"'\ude00' is half", "write the character"),
+        (b'{"goal": ' + b"9" * 5000 + b"}", "more than 4300 digits", "in quotes"),
+    ],
+)
+def test_text_that_cannot_be_encoded_and_endless_numbers_are_located(
+    line: bytes, complaint: str, remedy: str
+):
+    with pytest.raises(CorpusError) as caught:
+        read_questions(lines(PIQA) + line, Path("some/piqa.jsonl"), piqa(), None)
+    assert "some/piqa.jsonl, line 2" in caught.value.what
+    assert complaint in caught.value.what
+    assert remedy in caught.value.remedy
+    caught.value.what.encode("utf-8")
+
+
+def test_a_character_of_two_escaped_halves_is_read():
+    data = lines(PIQA).replace(b"pin", rb"\ud83d\ude00")
+    found = read_questions(data * 2, Path("piqa.jsonl"), piqa(), None)
+    assert found.questions[0].choices == ("\U0001f600", "wood")
+
+
 def test_what_is_left_out_is_counted_by_reason():
     definition = shipped_definitions()["sling"]
     good = {"sentence_good": "好", "sentence_bad": "坏", "file": "SLING_Data/Aspect/zai_le.jsonl"}

@@ -5,13 +5,18 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Literal
 
 from farthing.artifacts.benchmarks import BenchmarkScore
 from farthing.stages.evaluate.questions import Question
 
 
 def score_answers(
-    questions: Sequence[Question], nats: Sequence[Sequence[float]], *, normed: bool
+    questions: Sequence[Question],
+    nats: Sequence[Sequence[float]],
+    *,
+    normed: bool,
+    metric: Literal["acc", "acc_norm"] = "acc",
 ) -> BenchmarkScore:
     """The score of one member on one benchmark.
 
@@ -19,8 +24,9 @@ def score_answers(
         questions: at least two.
         nats: log-likelihood of each choice of each question.
         normed: whether there is an accuracy per character too.
+        metric: which of the two the parts are scored by; `acc_norm` needs `normed`.
     """
-    right = [_wins(each, q.right) for q, each in zip(questions, nats, strict=True)]
+    quoted = right = [_wins(each, q.right) for q, each in zip(questions, nats, strict=True)]
     acc, acc_stderr = mean_and_stderr(right)
     acc_norm, acc_norm_stderr = None, None
     if normed:
@@ -29,11 +35,13 @@ def score_answers(
             [value / len(choice) for value, choice in zip(each, q.choices, strict=True)]
             for q, each in zip(questions, nats, strict=True)
         )
-        acc_norm, acc_norm_stderr = mean_and_stderr(
-            [_wins(each, q.right) for q, each in zip(questions, per_character, strict=True)]
-        )
+        right_normed = [
+            _wins(each, q.right) for q, each in zip(questions, per_character, strict=True)
+        ]
+        acc_norm, acc_norm_stderr = mean_and_stderr(right_normed)
+        quoted = right_normed if metric == "acc_norm" else right
     groups = defaultdict(list)
-    for question, won in zip(questions, right, strict=True):
+    for question, won in zip(questions, quoted, strict=True):
         if question.group:
             groups[question.group].append(won)
     return BenchmarkScore(

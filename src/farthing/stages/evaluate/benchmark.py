@@ -22,8 +22,7 @@ from farthing.model.supernet import Supernet
 from farthing.stages.evaluate.accuracy import score_answers
 from farthing.stages.evaluate.benchmark_config import BenchmarkConfig
 from farthing.stages.evaluate.likelihood import log_likelihoods
-from farthing.stages.evaluate.sources import AskedBenchmark, read_benchmarks
-from farthing.text.tokenizer import Tokenizer
+from farthing.stages.evaluate.sources import AskedBenchmark
 
 AnsweredHook = Callable[[Shape, str, int, int], None]
 ScoredHook = Callable[[Shape, dict[str, float]], None]
@@ -32,6 +31,7 @@ ScoredHook = Callable[[Shape, dict[str, float]], None]
 def benchmark(
     config: BenchmarkConfig,
     supernet: Supernet,
+    asked: tuple[AskedBenchmark, ...],
     *,
     directory: Path,
     input_key: str,
@@ -40,9 +40,13 @@ def benchmark(
 ) -> tuple[BenchmarkMatrix, Manifest]:
     """Ask every member every benchmark and write the matrix into `directory`.
 
+    It reads no question itself: what is wrong with a file is found by `read_benchmarks`, before
+    the run begins and is paid for.
+
     Args:
-        config: members and benchmarks.
+        config: members, and how they are asked.
         supernet: the opened model.
+        asked: what `read_benchmarks` found for `config`, this model's tokenizer and context.
         directory: of the new artifact.
         input_key: of the new artifact.
         on_answered: called after each benchmark with the shape, the benchmark's name, and the
@@ -52,18 +56,13 @@ def benchmark(
 
     Raises:
         ShapeError: a member that the supernet does not hold, or one named twice.
-        ConfigError: a benchmark that nobody defined, or without a file; a wrong definition.
-        CorpusError: a file cannot be read, or a line is not what its definition expects. All of
-            these before anything is asked.
+        WorkspaceError: the disk refused.
     """
-    model = supernet.model
-    shapes = distinct_shapes(config.members, model.config)
-    asked = read_benchmarks(config, Tokenizer.load(supernet.directory), model.config.context)
+    metrics = {one.definition.name: one.definition.metric for one in asked}
     members = []
-    for shape in shapes:
+    for shape in distinct_shapes(config.members, supernet.model.config):
         member = _ask_all(config, supernet, shape, asked, on_answered)
         members.append(member)
-        metrics = {one.definition.name: one.definition.metric for one in asked}
         on_scored(
             shape,
             {name: member.scores[name].headline(metric)[0] for name, metric in metrics.items()},
@@ -102,7 +101,10 @@ def _ask_all(
         encoded = one.encoded
         nats = log_likelihoods(model, shape, encoded, batch_rows=config.batch_rows)
         scores[one.definition.name] = score_answers(
-            encoded.questions, nats, normed=one.definition.has_acc_norm
+            encoded.questions,
+            nats,
+            normed=one.definition.has_acc_norm,
+            metric=one.definition.metric,
         )
         flops = forward_flops(
             model.config,
@@ -128,6 +130,8 @@ def _describe(asked: AskedBenchmark) -> Benchmark:
         chance=math.fsum(1 / question.size for question in questions) / len(questions),
         file=asked.file,
         file_digest=asked.file_digest,
+        definition_digest=definition.digest,
+        complete=asked.complete,
         source=f"{definition.source}; {asked.asked}",
         licence=definition.licence,
         hub_dataset=definition.hub_dataset,

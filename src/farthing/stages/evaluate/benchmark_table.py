@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from rich.cells import cell_len
 from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from farthing.artifacts.benchmarks import Benchmark, BenchmarkMatrix
 
@@ -39,7 +41,7 @@ def _parts(matrix: BenchmarkMatrix, width: int) -> Iterator[list[Benchmark]]:
 
 def _width(matrix: BenchmarkMatrix, part: Sequence[Benchmark]) -> int:
     labels = [_GUESSING, *(member.label for member in matrix.members), *_others(part)]
-    columns = [max(map(len, labels))]
+    columns = [max(map(cell_len, labels))]
     columns += [max(_CELL, *map(len, _heading(benchmark).split("\n"))) for benchmark in part]
     return sum(column + _FRAME for column in columns) + 1
 
@@ -56,17 +58,18 @@ def _others(part: Sequence[Benchmark]) -> list[str]:
 
 
 def _table(matrix: BenchmarkMatrix, part: Sequence[Benchmark]) -> Table:
+    # What people named is `Text`: rich would take "[/b]" in a plain string as its own markup.
     table = Table()
     table.add_column("member", no_wrap=True, vertical="bottom")
     for benchmark in part:
-        table.add_column(_heading(benchmark), justify="right", no_wrap=True)
+        table.add_column(Text(_heading(benchmark)), justify="right", no_wrap=True)
     for member in matrix.members:
         cells = []
         for benchmark in part:
             score = member.scores.get(benchmark.name)
             share, stderr = score.headline(benchmark.metric) if score else (None, None)
             cells.append("" if share is None else f"{100 * share:.1f} ±{100 * (stderr or 0):.1f}")
-        table.add_row(member.label, *cells)
+        table.add_row(Text(member.label), *cells)
     table.add_section()
     table.add_row(_GUESSING, *(f"{100 * benchmark.chance:.1f}     " for benchmark in part))
     for model in _others(part):
@@ -75,6 +78,6 @@ def _table(matrix: BenchmarkMatrix, part: Sequence[Benchmark]) -> Table:
             for benchmark in part
         ]
         table.add_row(
-            model, *("" if share is None else f"{100 * share:.1f}     " for share in figures)
+            Text(model), *("" if share is None else f"{100 * share:.1f}     " for share in figures)
         )
     return table

@@ -5,6 +5,7 @@ The definitions that ship stand in `benchmarks/NAME.yaml`; a user's own stand be
 
 from __future__ import annotations
 
+import json
 import re
 from importlib import resources
 from pathlib import Path
@@ -12,12 +13,15 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from farthing.artifacts.canonical import digest_json
 from farthing.artifacts.config import Config, parse_config
 from farthing.artifacts.yaml_reader import read_yaml
 from farthing.errors import ConfigError
 from farthing.stages.evaluate.template import field_paths
 
 _REMEDY = "correct the YAML there; docs/benchmarks.md has an example that works"
+# How YAML writes half of a UTF-16 pair, which is no character.
+_SURROGATE = re.compile(r"\\(?:u|U0000)[dD][89a-fA-F]")
 
 
 class Answer(Config):
@@ -44,6 +48,16 @@ class Substitution(Config):
     @classmethod
     def _compiles(cls, pattern: str) -> str:
         return _checked_pattern(pattern)
+
+    @model_validator(mode="after")
+    def _replaces(self) -> Self:
+        try:
+            re.sub(self.pattern, self.by, "")
+        except (re.error, IndexError) as error:
+            raise ValueError(
+                f"{self.by!r} cannot take the place of {self.pattern!r}: {error}"
+            ) from error
+        return self
 
 
 class LeaveOut(Config):
@@ -83,6 +97,9 @@ class BenchmarkDefinition(Config):
     )
     files: tuple[str, ...] = Field(
         default=(), description="stems of the data file, where it is not called as the benchmark"
+    )
+    partial_files: tuple[str, ...] = Field(
+        default=(), description="those of the files that hold only a part of the published set"
     )
     context: str = Field(default="", description="template of what stands before the choice")
     contexts: tuple[str, ...] = Field(
@@ -124,9 +141,16 @@ class BenchmarkDefinition(Config):
             raise ValueError("multiple_choice needs `answer`: which choice is right")
         if self.contexts and (len(self.choices) != 1 or self.context or self.metric != "acc"):
             raise ValueError("`contexts` goes with one choice, no `context`, metric acc")
+        if strangers := [stem for stem in self.partial_files if stem not in self.stems]:
+            raise ValueError(f"`partial_files` names {strangers[0]!r}, which `files` does not")
         for template in (self.context, *self.contexts, *self.choices, self.group):
             field_paths(template)
         return self
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all that it says."""
+        return digest_json(self.model_dump(mode="json"))
 
     @property
     def stems(self) -> tuple[str, ...]:
@@ -197,12 +221,22 @@ def own_definitions(folder: Path) -> dict[str, BenchmarkDefinition]:
 
 def _read(text: str, where: str) -> BenchmarkDefinition:
     data = read_yaml(text, where=where, remedy=_REMEDY)
-    return parse_config(BenchmarkDefinition, data, where=where)
+    definition = parse_config(BenchmarkDefinition, data, where=where)
+    try:
+        json.dumps(definition.model_dump(), ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        escape = _SURROGATE.search(text)
+        line = f", line {text.count(chr(10), 0, escape.start()) + 1}" if escape else ""
+        raise ConfigError(
+            f"{where}{line}: {error.object[error.start]!a} is half of a character",
+            remedy="write the character itself",
+        ) from error
+    return definition
 
 
 def _checked_pattern(pattern: str) -> str:
     try:
         re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(f"{pattern!r:.60} is no regular expression: {error}") from error
     return pattern

@@ -8,13 +8,15 @@ farthing.yaml           all of them as one group
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from farthing.artifacts.storage import staged_directory
-from farthing.errors import ConfigError
+from farthing.errors import ConfigError, WorkspaceError
 from farthing.model.supernet import Supernet
 from farthing.stages.evaluate.benchmark_config import BenchmarkConfig
 from farthing.stages.evaluate.questions import Question
@@ -45,14 +47,34 @@ def write_lm_eval_tasks(config: BenchmarkConfig, supernet: Supernet, folder: Pat
         CorpusError: as `read_benchmarks`.
         WorkspaceError: the disk refused.
     """
-    folder = folder.resolve()
-    if folder.exists():
-        raise ConfigError(
-            f"{folder} exists already and stays as it is",
-            remedy="name a folder that does not exist yet, or move that one away",
-        )
+    with _naming(folder):
+        place = folder.resolve()
+        if place.exists():
+            raise ConfigError(
+                f"{folder} exists already and stays as it is",
+                remedy="name a folder that does not exist yet, or move that one away",
+            )
     context = supernet.model.config.context
     asked = read_benchmarks(config, Tokenizer.load(supernet.directory), context)
+    with _naming(folder):
+        return _write(asked, place)
+
+
+@contextmanager
+def _naming(folder: Path) -> Iterator[None]:
+    """Let what the disk refuses name `folder` as the user did, not where it is put together."""
+    try:
+        yield
+    except (OSError, WorkspaceError) as error:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        reason = cause.strerror if isinstance(cause, OSError) else None
+        raise WorkspaceError(
+            f"{folder} cannot be written: {reason or cause}",
+            remedy="name another folder for the tasks, or see to its permissions and free space",
+        ) from error
+
+
+def _write(asked: Sequence[AskedBenchmark], folder: Path) -> list[str]:
     names = []
     with staged_directory(folder) as staged:
         for one in asked:

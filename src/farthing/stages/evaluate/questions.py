@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import sys
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,9 @@ from farthing.stages.evaluate.template import FieldError, as_label, fill, look_u
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst")
 IDENTICAL = "with identical choices"
+_LINE_REMEDY = 'write one object a line, such as {"question": "...", "label": 0}'
+# How JSON writes half of a UTF-16 pair: a character with the other half, none without.
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 @dataclass(frozen=True)
@@ -173,19 +177,34 @@ def _rows(data: bytes, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, line in enumerate(data.split(b"\n"), start=1):
         if not line.strip():
             continue
-        try:
-            row = json.loads(line.decode("utf-8-sig"))
-        except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-            raise CorpusError(
-                f"{path}, line {number} is not JSON in UTF-8: {error}",
-                remedy='write one object a line, such as {"question": "...", "label": 0}',
-            ) from error
+        row = _parsed(line, f"{path}, line {number}")
         if not isinstance(row, dict):
             raise CorpusError(
-                f"{path}, line {number} is not a JSON object: {line[:60]!r}",
-                remedy='write one object a line, such as {"question": "...", "label": 0}',
+                f"{path}, line {number} is not a JSON object: {line[:60]!r}", remedy=_LINE_REMEDY
             )
         yield number, row
+
+
+def _parsed(line: bytes, where: str) -> object:
+    try:
+        text = line.decode("utf-8-sig")
+        row = json.loads(text)
+        if _SURROGATE.search(text):
+            json.dumps(row, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise CorpusError(
+            f"{where}: {error.object[error.start]!a} is half of a character",
+            remedy="write the character itself, or both halves, as in \\ud83d\\ude00",
+        ) from error
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise CorpusError(f"{where} is not JSON in UTF-8: {error}", remedy=_LINE_REMEDY) from error
+    except ValueError as error:
+        # The only other one that json knows: Python's limit against slow conversions.
+        raise CorpusError(
+            f"{where}: a whole number has more than {sys.get_int_max_str_digits()} digits",
+            remedy="put such a number in quotes, as text",
+        ) from error
+    return row
 
 
 def _unpack(data: bytes, path: Path) -> bytes:

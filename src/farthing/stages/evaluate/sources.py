@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from farthing.artifacts.canonical import digest_json, sha256_hex
+from farthing.artifacts.canonical import sha256_hex
 from farthing.artifacts.yaml_reader import read_yaml
 from farthing.errors import ConfigError, CorpusError
 from farthing.stages.evaluate.benchmark_config import BenchmarkConfig
@@ -40,6 +40,8 @@ class AskedBenchmark:
         file_digest: SHA-256 of that file.
         encoded: the questions, as text and as tokens.
         asked: which part of the benchmark that is, in words.
+        complete: whether it is the whole published set, but for what its definition leaves out
+            and what no context of the model holds.
     """
 
     definition: BenchmarkDefinition
@@ -47,6 +49,7 @@ class AskedBenchmark:
     file_digest: str
     encoded: EncodedQuestions
     asked: str
+    complete: bool
 
 
 def benchmark_inputs(config: BenchmarkConfig) -> dict[str, Any]:
@@ -58,9 +61,9 @@ def benchmark_inputs(config: BenchmarkConfig) -> dict[str, Any]:
     """
     return {
         definition.name: {
-            "definition": digest_json(definition.model_dump(mode="json")),
+            "definition": definition.digest,
             "file": sha256_hex(_bytes(path)),
-            "part": _part(config, definition),
+            "part": _part(config, definition, path),
         }
         for definition, path in _find(config)
     }
@@ -105,15 +108,22 @@ def _read(
             "with a longer context",
         )
     asked = _in_words(found, encoded)
-    if part := _part(config, definition):
-        asked = f"{part}; {asked}"
-    return AskedBenchmark(definition, path.name, sha256_hex(data), encoded, asked)
+    part = _part(config, definition, path)
+    return AskedBenchmark(
+        definition=definition,
+        file=path.name,
+        file_digest=sha256_hex(data),
+        encoded=encoded,
+        asked=f"{part}; {asked}" if part else asked,
+        complete=part is None and len(found.questions) == found.of,
+    )
 
 
-def _part(config: BenchmarkConfig, definition: BenchmarkDefinition) -> str | None:
-    """Which part of a benchmark the embedded sample holds; None for a file of the user's."""
+def _part(config: BenchmarkConfig, definition: BenchmarkDefinition, path: Path) -> str | None:
+    """Which part of the published set the file holds; None where it holds all of it."""
     if config.folder is not None:
-        return None
+        stem = path.name.rpartition(SUFFIXES[0])[0]
+        return "a part of the published set" if stem in definition.partial_files else None
     parts = read_yaml((SAMPLE / _PARTS).read_text(encoding="utf-8"), where=_PARTS)
     return f"the embedded sample, {parts[definition.name]}"
 

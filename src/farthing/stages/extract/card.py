@@ -7,6 +7,8 @@ both, and the text says that it is unknown.
 
 from __future__ import annotations
 
+import html
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,7 +83,7 @@ def write_card(
     """Write README.md and `.eval_results/farthing.yaml` into `staged`."""
     scores = _scores(facts.benchmarks, shape)
     family, cost = _cost(facts.bill, supernet, shape)
-    header = _front_matter(name, facts, scores, cost)
+    header = _front_matter(name, facts, scores, family, cost)
     environment = Environment(
         loader=PackageLoader("farthing.stages.extract"),
         undefined=StrictUndefined,
@@ -161,6 +163,7 @@ def _front_matter(
     name: str,
     facts: CardFacts,
     scores: list[tuple[Benchmark, BenchmarkScore, float, float]],
+    family: FamilyCost | None,
     cost: MemberCost | None,
 ) -> dict[str, Any]:
     languages = sorted({source.language for source in facts.data} - _NO_LANGUAGE)
@@ -176,7 +179,7 @@ def _front_matter(
     results = [*_bpb_results(facts.quality), *(_benchmark_result(*row) for row in scores)]
     if results:
         header["model-index"] = [{"name": name, "results": results}]
-    if emissions := _emissions(cost, facts.bill):
+    if emissions := _emissions(cost, family, facts.bill):
         header["co2_eq_emissions"] = emissions
     return header
 
@@ -212,24 +215,33 @@ def _benchmark_result(
         "task": {"type": "text-generation"},
         "dataset": {
             "name": f"{benchmark.title} ({benchmark.items} items, 0-shot)",
-            "type": benchmark.hub_dataset or f"farthing-{benchmark.name}",
+            # A part of a data set is not that data set: its figure stands under a name of ours.
+            "type": _hub_dataset(benchmark) or f"farthing-{benchmark.name}",
         },
         "metrics": metrics,
     }
 
 
-def _emissions(cost: MemberCost | None, bill: Bill | None) -> dict[str, Any] | None:
+def _emissions(
+    cost: MemberCost | None, family: FamilyCost | None, bill: Bill | None
+) -> dict[str, Any] | None:
     """Grams for the whole work that this member needed; None where the grid is unknown."""
     carbon = cost.fully_loaded.kg_co2e if cost else None
-    if carbon is None or bill is None:
+    if carbon is None or bill is None or family is None:
         return None
+    runs = [line for line in bill.lines if line.purpose == "training" and line.name == family.name]
+    machines = {line.machine for line in runs}
     return {
         "emissions": carbon.value * _GRAMS_PER_KG,
-        "source": f"farthing bill, fully loaded (the whole family's work), {carbon.provenance}: "
-        f"{carbon.source}",
+        "source": "farthing bill, fully loaded (the parent run and this member's own work), "
+        f"{carbon.provenance}: {carbon.source}",
         "training_type": "pre-training",
-        "hardware_used": ", ".join(sorted({line.machine for line in bill.lines})),
+        "hardware_used": ", ".join(sorted(machines)),
     }
+
+
+def _hub_dataset(benchmark: Benchmark) -> str | None:
+    return benchmark.hub_dataset if benchmark.complete else None
 
 
 def _cost_rows(cost: MemberCost) -> list[tuple[str, ...]]:
@@ -250,7 +262,7 @@ def _cost_rows_of(figures: Figures) -> list[tuple[str, str]]:
 def _write_results(
     staged: Path, scores: list[tuple[Benchmark, BenchmarkScore, float, float]]
 ) -> None:
-    """The hub's newer result files take benchmarks that have a data set there."""
+    """The hub's newer result files take data sets that are there, and whole."""
     today = datetime.now(UTC).date().isoformat()
     entries = [
         {
@@ -262,7 +274,7 @@ def _write_results(
             f"{benchmark.items} items, standard error {stderr:.4f}; {benchmark.source}",
         }
         for benchmark, _, value, stderr in scores
-        if benchmark.hub_dataset
+        if _hub_dataset(benchmark)
     ]
     if entries:
         path = staged / RESULTS_NAME
@@ -271,5 +283,12 @@ def _write_results(
 
 
 def _cell(text: str) -> str:
-    """Text that cannot end a cell of a Markdown table, or a line of it."""
-    return " ".join(text.replace("|", "\\|").split())
+    """Other people's words as plain text in one cell of a Markdown table.
+
+    No tag, link, image or line break of theirs comes alive on the page that shows the card.
+    """
+    visible = "".join(
+        c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text
+    )
+    escaped = html.escape(" ".join(visible.split()), quote=False)
+    return re.sub(r"([\\|`\[\]!*])", r"\\\1", escaped)
