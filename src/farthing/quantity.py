@@ -110,7 +110,7 @@ def total(parts: Iterable[Quantity | None], unit: str) -> Quantity | None:
     return result
 
 
-_MARKS = {Provenance.MEASURED: "", Provenance.ESTIMATED: "~", Provenance.ASSUMED: "≈"}
+MARKS = {Provenance.MEASURED: "", Provenance.ESTIMATED: "~", Provenance.ASSUMED: "≈"}
 MARKS_EXPLAINED = (
     "Marks: none = measured or counted, ~ = estimated, ≈ = rests on an assumed figure "
     "(a price, a PUE, a grid)."
@@ -119,7 +119,7 @@ MARKS_EXPLAINED = (
 
 def marked(value: Quantity | None) -> str:
     """Three digits behind the mark of their provenance; `unknown` for None."""
-    return "unknown" if value is None else f"{_MARKS[value.provenance]}{value.value:.3g}"
+    return "unknown" if value is None else f"{MARKS[value.provenance]}{value.value:.3g}"
 
 
 def marked_with_range(value: Quantity | None) -> str:

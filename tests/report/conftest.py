@@ -16,17 +16,22 @@ import pytest
 from farthing import flow
 from farthing.artifacts.benchmarks import (
     BENCHMARKS_NAME,
-    KIND,
     Benchmark,
     BenchmarkMatrix,
     BenchmarkScore,
     MemberBenchmarks,
     Published,
 )
+from farthing.artifacts.benchmarks import KIND as BENCHMARKS
+from farthing.artifacts.canonical import digest_json
 from farthing.artifacts.config import parse_config
-from farthing.artifacts.manifest import write_manifest
+from farthing.artifacts.entries import Extraction, Purpose
+from farthing.artifacts.manifest import Manifest, write_manifest
 from farthing.artifacts.scores import ExpertLoad
 from farthing.artifacts.workspace import Workspace
+from farthing.ledger.book import Book
+from farthing.ledger.journal import RunRecorder
+from farthing.ledger.meter import NO_WORK
 from farthing.report.facts.gather import ReportFacts, gather
 from farthing.report.facts.samples import Prompt
 from farthing.report.page import render
@@ -135,8 +140,51 @@ def _make_family(
     return Workspace(root / "w")
 
 
-def _add_benchmarks(workspace: Workspace, facts: ReportFacts) -> None:
-    """Scores of one benchmark, by the writer that `evaluate` uses; the figures are made up."""
+def _enter(
+    workspace: Workspace,
+    purpose: Purpose,
+    kind: str,
+    make: Callable[[Path, Book, RunRecorder], Manifest],
+) -> Manifest:
+    """A run of the workspace's own book that makes one artifact under `ROOM/tiny-...`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FARTHING_HOME", str(workspace.root.parent / "home"))
+        session = open_session(workspace.root, _show(None))
+        key = digest_json([kind, len(session.book.records)])
+        place = workspace.place("benchmarks" if kind == BENCHMARKS else "models", "tiny", key)
+        with session.book.start_run(purpose, "tiny", input_key=key, meter=session.meter) as run:
+            place.mkdir(parents=True)
+            manifest = make(place, session.book, run)
+            run.end(artifact_kind=kind, artifact_digest=manifest.content_digest)
+    return manifest
+
+
+def _add_extraction(
+    workspace: Workspace, facts: ReportFacts, shape: str, kind: str, *, finished: bool = True
+) -> str:
+    """What a book says after `extract`, of a file that is none; returns its content digest."""
+
+    def make(place: Path, book: Book, run: RunRecorder) -> Manifest:
+        (place / "file").write_text(f"{kind} {run.number}")
+        made = write_manifest(place, kind=kind, input_key="0" * 64, detail={})
+        book.append(
+            Extraction(
+                run=run.number,
+                supernet=facts.supernet,
+                shape=shape,
+                artifact_digest=made.content_digest,
+                work=NO_WORK,
+            )
+        )
+        if not finished:
+            raise KeyboardInterrupt("the test stops it here")
+        return made
+
+    return _enter(workspace, "extraction", kind, make).content_digest
+
+
+def _add_benchmarks(workspace: Workspace, facts: ReportFacts, **changes: Any) -> None:
+    """Scores of one benchmark, with a run in the book; the figures are made up."""
     asked = Benchmark(
         name="pairs",
         title='Pairs <img src="x">',
@@ -148,18 +196,20 @@ def _add_benchmarks(workspace: Workspace, facts: ReportFacts) -> None:
         chance=0.5,
         file="pairs.jsonl",
         file_digest="0" * 64,
+        definition_digest="1" * 64,
+        complete=True,
         source="made up for this test",
         licence="CC0-1.0",
         hub_dataset=None,
         published=(
             Published(model="big one", accuracy=0.9, source="https://example.org/a", note="all"),
         ),
-    )
+    ).model_copy(update=changes)
     score = BenchmarkScore(
         acc=0.6,
         acc_stderr=0.0245,
-        acc_norm=None,
-        acc_norm_stderr=None,
+        acc_norm=0.65 if asked.metric == "acc_norm" else None,
+        acc_norm_stderr=0.0238 if asked.metric == "acc_norm" else None,
         ties=3,
         groups={"subject": 0.7, "object": 0.5},
     )
@@ -168,11 +218,13 @@ def _add_benchmarks(workspace: Workspace, facts: ReportFacts) -> None:
         for member in facts.scores.members
     )
     matrix = BenchmarkMatrix(supernet=facts.supernet, benchmarks=(asked,), members=members)
-    place = workspace.root / "benchmarks" / "tiny-0000000000"
-    place.mkdir(parents=True)
-    (place / BENCHMARKS_NAME).write_text(matrix.model_dump_json(), encoding="utf-8")
-    detail = {"supernet": facts.supernet}
-    write_manifest(place, kind=KIND, input_key="0" * 64, detail=detail)
+
+    def make(place: Path, *_: Any) -> Manifest:
+        (place / BENCHMARKS_NAME).write_text(matrix.model_dump_json(), encoding="utf-8")
+        detail = {"supernet": facts.supernet}
+        return write_manifest(place, kind=BENCHMARKS, input_key="0" * 64, detail=detail)
+
+    _enter(workspace, "evaluation", BENCHMARKS, make)
 
 
 @pytest.fixture(scope="session")
@@ -197,8 +249,13 @@ def make_family() -> Callable[..., Workspace]:
 
 
 @pytest.fixture(scope="session")
-def add_benchmarks() -> Callable[[Workspace, ReportFacts], None]:
+def add_benchmarks() -> Callable[..., None]:
     return _add_benchmarks
+
+
+@pytest.fixture(scope="session")
+def add_extraction() -> Callable[..., str]:
+    return _add_extraction
 
 
 @pytest.fixture(scope="session")
@@ -230,8 +287,9 @@ def facts(made_facts: ReportFacts) -> ReportFacts:
 
 @pytest.fixture
 def workspace(made: Workspace, tmp_path: Path) -> Workspace:
-    """A copy of the family of its own."""
+    """A copy of the family of its own, with the key that signs its book."""
     shutil.copytree(made.root, tmp_path / "w")
+    shutil.copytree(made.root.parent / "home", tmp_path / "home")
     return Workspace(tmp_path / "w")
 
 

@@ -18,6 +18,8 @@ from farthing.report.facts.curve import attempts_of, read_curve
 from farthing.report.facts.gather import gather
 from farthing.report.facts.load import read_load
 from farthing.report.facts.samples import choose_members
+from farthing.report.page import render
+from farthing.report.sections.text import lineage_section
 from farthing.text.corpus import DOCUMENTS_NAME
 
 PRICES = """\
@@ -84,6 +86,68 @@ def test_lines_that_cannot_be_read_are_counted_not_guessed(facts, workspace):
     path.unlink()
     curve = _curve(workspace, facts, path)
     assert (curve.stretches, curve.end) == ((), None)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param({"run": None}, id="no run"),
+        pytest.param({"run": "1"}, id="a run that is no number"),
+        pytest.param({"step": True}, id="a step that is no number"),
+        pytest.param({"step": 3.5}, id="half a step"),
+        pytest.param({"tokens": None}, id="no tokens"),
+        pytest.param({"tokens": 10**400}, id="tokens beyond any float"),
+        pytest.param({"loss_nats": math.nan}, id="a loss that is no number"),
+        pytest.param({"flops": math.inf}, id="FLOPs without end"),
+        pytest.param({"flops": 1.7e308}, id="FLOPs whose sum has no end"),
+        pytest.param({"wall_seconds": math.inf}, id="time without end"),
+        pytest.param({"wall_seconds": -1.0}, id="time before the start"),
+        pytest.param({"grad_norm": math.inf}, id="a gradient without end"),
+    ],
+)
+def test_a_line_with_a_wrong_figure_is_left_out_and_said_on_the_page(facts, workspace, damage):
+    path = _metrics(workspace)
+    first, *others = path.read_text().splitlines()
+    line = {key: value for key, value in (json.loads(first) | damage).items() if value is not None}
+    path.write_text("\n".join([json.dumps(line), *others]) + "\n")
+    curve = _curve(workspace, facts)
+    assert curve.unreadable_lines == 1
+    assert sum(attempt.steps for attempt in curve.attempts) == len(others)
+    page = render(replace(facts, curve=curve)).decode()
+    assert "damaged lines of the metrics, which the curve leaves out: 1 (cut off" in page
+    assert "Damaged lines of the metrics that are left out here: 1." in page
+
+
+def test_a_line_of_nothing_but_brackets_is_one_more_damaged_line(facts, workspace):
+    path = _metrics(workspace)
+    path.write_text(path.read_text() + "[" * 200_000 + "\n")
+    assert _curve(workspace, facts).unreadable_lines == 1
+
+
+def test_what_was_made_of_a_member_goes_by_its_kind_and_each_name_stands_once(
+    facts, workspace, add_extraction
+):
+    member = facts.scores.members[0]
+    digests = [
+        add_extraction(workspace, facts, member.shape, kind) for kind in ("member", "gguf", "gguf")
+    ]
+    found = gather(workspace, None, ())
+    assert [(each.kind, each.digest) for each in found.extracted] == list(
+        zip(("member", "gguf", "gguf"), digests, strict=True)
+    )
+    shown = dict(lineage_section(found).digests)
+    assert shown[f"model {member.label}"] == (digests[0],)
+    assert shown[f"GGUF file of {member.label}"] == tuple(digests[1:])
+    page = render(found).decode()
+    assert page.count(f"GGUF file of {member.label}") == 1
+    assert all(digest in page for digest in digests)
+    assert "1 extracted" in page
+
+
+def test_an_extraction_that_came_to_nothing_is_not_listed(facts, workspace, add_extraction):
+    with pytest.raises(KeyboardInterrupt):
+        add_extraction(workspace, facts, facts.scores.members[0].shape, "member", finished=False)
+    assert gather(workspace, None, ()).extracted == ()
 
 
 def test_text_is_added_up_by_domain_source_and_licence(facts, made, tiny):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from farthing.quantity import Provenance, Quantity, measured
+from farthing.quantity import MARKS, Provenance, Quantity, measured
 from farthing.report.numbers import (
     carbon_unit,
     data_size,
@@ -66,6 +66,39 @@ def test_counts_and_their_short_forms():
     assert data_size(12) == "12 B"
 
 
+@pytest.mark.parametrize(
+    ("write", "value", "text"),
+    [
+        (short, 999_499, "999k"),
+        (short, 999_999, "1.00M"),
+        (short, 999.6, "1.00k"),
+        (short, 999, "999"),
+        (short, 999_999_999, "1.00B"),
+        (short_tick, 999_999, "1M"),
+        (money, 0.994, "$0.99"),
+        (money, 0.996, "$1.00"),
+        (money, 0.0996, "$0.10"),
+        (money, 999.99, "$999.99"),
+        (money, 999.996, "$1,000"),
+        (plain, 999_999.4, "999,999"),
+        (plain, 999_999.7, "1.00×10⁶"),  # noqa: RUF001
+        (plain, 999.96, "1,000"),
+        (data_size, 999_999, "1.00 MB"),
+        (data_size, 999, "999 B"),
+        (percent, 0.0996, "10 %"),
+        (percent, 0.9904, "99 %"),
+        (percent, 0.9996, ">99.9 %"),
+        (duration, 0.9996 / 3600, "1.0 s"),
+        (duration, 0.994 / 3600, "994 ms"),
+        (energy_unit, 0.9996, (1.0, "kWh")),
+        (energy_unit, 0.9994, (1e3, "Wh")),
+        (carbon_unit, 0.0009996, (1e3, "g")),
+    ],
+)
+def test_the_unit_is_chosen_after_rounding(write, value, text):
+    assert write(value) == text
+
+
 def test_a_share_is_all_or_nothing_only_if_it_is():
     assert percent(0.0) == "0 %"
     assert percent(1.0) == "100 %"
@@ -94,6 +127,12 @@ def test_an_estimate_shows_that_it_is_one_and_how_far_it_may_be_off():
     assert shown.extent == "1.00 to 3.00"
     exact = show(measured(2.0, "h", "clock"))
     assert (exact.kind, exact.mark, exact.extent) == ("measured", "", "")
+
+
+def test_marks_are_those_of_the_bill():
+    for provenance, mark in MARKS.items():
+        figure = Quantity(value=2.0, unit="", provenance=provenance, source="", low=2.0, high=2.0)
+        assert show(figure).mark == mark
 
 
 def test_what_nobody_knows_is_called_unknown():

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from farthing.quantity import MARKS_EXPLAINED, Provenance, Quantity
 from farthing.report.facts.gather import Money, gather
 from farthing.report.facts.load import read_load
 from farthing.report.page import render
@@ -160,11 +161,24 @@ def test_other_gaps_are_said_too(facts):
     _read(page)
 
 
-def test_estimates_carry_their_mark_and_range(page, facts):
-    assert facts.bill.total.kwh is None or facts.bill.total.kwh.low < facts.bill.total.kwh.high
-    if facts.bill.total.kwh is not None:
-        assert re.search(r'class="fig estimated"[^>]*>.*?<span class="prov"', page)
-        assert 'class="extent"' in page
+def test_estimates_carry_their_mark_and_range(facts):
+    # Given here: whether energy is known depends on the machine that runs the test.
+    kwh = Quantity(
+        value=2.0, unit="kWh", provenance=Provenance.ESTIMATED, source="a TDP", low=1.0, high=3.0
+    )
+    total = replace(facts.bill.total, kwh=kwh)
+    estimated = replace(
+        facts, bill=replace(facts.bill, total=total), cost=replace(facts.cost, kwh=kwh)
+    )
+    page = render(estimated).decode()
+    figure = r'class="fig estimated" title="estimated: a TDP">.*?<span class="prov"[^>]*>~</span>2'
+    assert len(re.findall(figure, page)) == 2
+    assert '<span class="extent">1.0 to 3.0</span>' in page
+    assert "1.0 to 3.0 kWh" in page
+
+
+def test_the_key_explains_the_marks_in_the_words_of_the_bill(page):
+    assert _words(page).count(MARKS_EXPLAINED) == 2
 
 
 def test_a_matrix_has_a_cell_for_each_member_and_a_dot_for_the_rest(page, facts):
@@ -184,6 +198,32 @@ def test_benchmarks_show_errors_chance_and_whose_figure_it_is(workspace, facts, 
     assert "published, all: https://example.org/a" in words
     assert "<img" not in page
     _read(page)
+
+
+def test_parts_of_a_benchmark_are_in_the_metric_that_the_field_quotes(
+    workspace, facts, add_benchmarks
+):
+    add_benchmarks(workspace, facts, metric="acc_norm")
+    words = _words(render(gather(workspace, None, ())).decode())
+    assert "65.0 ± 2.4" in words
+    assert f"{facts.scores.members[0].label}, accuracy per character of the choice, in %" in words
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_a_sample_beside_published_figures_is_called_one(
+    workspace, facts, add_benchmarks, complete
+):
+    add_benchmarks(workspace, facts, complete=complete)
+    words = _words(render(gather(workspace, None, ())).decode())
+    assert ("Ours: a sample of 400 questions; theirs: all" in words) == (not complete)
+    assert ("400 questions, a sample of the set" in words) == (not complete)
+
+
+def test_a_sample_without_published_figures_compares_with_nobody(workspace, facts, add_benchmarks):
+    add_benchmarks(workspace, facts, complete=False, published=())
+    words = _words(render(gather(workspace, None, ())).decode())
+    assert "400 questions, a sample of the set" in words
+    assert "theirs" not in words
 
 
 def test_expert_load_has_a_picture_per_domain_and_counts_the_dead(facts, expert_load):

@@ -37,6 +37,62 @@ def test_a_former_report_is_replaced_and_any_other_file_is_not(workspace, tmp_pa
     assert is_report(target)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "book.jsonl",
+        "farthing.yaml",
+        "notes.md",
+        "models/tiny/model.safetensors",
+        "models/tiny/page.html",
+        "models/tiny/../../book.jsonl",
+        "models/new.html",
+        "new.jsonl",
+    ],
+)
+@pytest.mark.parametrize("replace", [True, False])
+def test_nothing_in_the_workspace_is_written_but_a_page_under_its_root(workspace, name, replace):
+    (workspace.root / "models" / "tiny").mkdir(parents=True)
+    workspace.settings_file.write_text("# mine\n")
+    for kept in ("model.safetensors", "page.html"):
+        (workspace.root / "models" / "tiny" / kept).write_text("mine")
+    target = workspace.root / name
+    before = target.read_bytes() if target.exists() else None
+    with pytest.raises(UsageError, match="workspace") as refused:
+        write_report(workspace, None, target, replace=replace, prompts=())
+    assert "elsewhere" in refused.value.remedy
+    assert (target.read_bytes() if target.exists() else None) == before
+
+
+def test_a_link_into_the_workspace_is_no_way_around(workspace, tmp_path):
+    (workspace.root / "models").mkdir(exist_ok=True)
+    (tmp_path / "link").symlink_to(workspace.root, target_is_directory=True)
+    before = workspace.book_file.read_bytes()
+    for name in ("book.jsonl", "models/new.html"):
+        with pytest.raises(UsageError, match="workspace"):
+            write_report(workspace, None, tmp_path / "link" / name, replace=True, prompts=())
+    (tmp_path / "page.html").symlink_to(workspace.book_file)
+    write_report(workspace, None, tmp_path / "page.html", replace=True, prompts=())
+    assert workspace.book_file.read_bytes() == before
+
+
+def test_any_page_under_the_root_may_be_written(workspace):
+    target = workspace.root / "Family.HTML"
+    target.write_text("my notes")
+    with pytest.raises(UsageError, match="no farthing report"):
+        write_report(workspace, None, target, prompts=())
+    assert is_report(write_report(workspace, None, target, replace=True, prompts=()).path)
+
+
+@pytest.mark.parametrize("name", ["thesis.txt", "html", "page.html.bak"])
+def test_only_a_file_that_ends_in_html_is_ever_replaced(workspace, tmp_path, name):
+    target = tmp_path / name
+    target.write_text("my thesis")
+    with pytest.raises(UsageError, match=r"only a file that ends in \.html"):
+        write_report(workspace, None, target, replace=True, prompts=())
+    assert target.read_text() == "my thesis"
+
+
 def test_text_that_only_mentions_the_mark_is_no_report(tmp_path):
     file = tmp_path / "essay.html"
     file.write_text('<meta name="generator" content="other"> farthing report')

@@ -19,7 +19,7 @@ def plain(value: float, significant: int = 3) -> str:
     """A number with that many significant digits: `0.00174`, `12.3`; far out, powers of ten."""
     if value == 0:
         return "0"
-    if not _SMALLEST_PLAIN <= abs(value) < _LARGEST_PLAIN:
+    if abs(value) < _SMALLEST_PLAIN or round(abs(value)) >= _LARGEST_PLAIN:
         return _scientific(value, min(significant, 3))
     return f"{value:,.{_decimals(value, significant)}f}"
 
@@ -28,9 +28,11 @@ def money(value: float) -> str:
     """US dollars: `$1,234`, `$12.34`, `$0.17`, `$0.0017`; small sums keep two digits."""
     if value == 0:
         return "$0"
-    if abs(value) >= 1000:
+    # As it will be read: 999.996 is a thousand, and 0.996 is a whole dollar.
+    cents = round(abs(value), 2)
+    if cents >= 1000:
         return f"${value:,.0f}"
-    if abs(value) >= 1:
+    if cents >= 1:
         return f"${value:,.2f}"
     return f"${plain(value, 2)}"
 
@@ -43,7 +45,7 @@ def whole(value: float) -> str:
 def short(value: float) -> str:
     """A count with a letter: `850`, `4.1k`, `2.20M`, `1.30B`."""
     for size, letter in _LETTERS:
-        if abs(value) >= size:
+        if abs(_rounded(value)) >= size:
             return f"{plain(value / size)}{letter}"
     return plain(value) if value != int(value) else f"{value:.0f}"
 
@@ -64,7 +66,7 @@ def short_tick(value: float) -> str:
 def data_size(value: float) -> str:
     """Bytes with a decimal unit: `20.0 MB`."""
     for size, unit in _BYTE_UNITS:
-        if value >= size:
+        if _rounded(value) >= size:
             return f"{plain(value / size)} {unit}"
     return f"{value:.0f} B"
 
@@ -76,7 +78,7 @@ def percent(share: float) -> str:
     value = 100 * share
     if value < 0.1:
         return "<0.1 %"
-    text = f"{value:.0f}" if 10 <= value <= 99 else f"{value:.1f}"
+    text = f"{value:.0f}" if 10 <= round(value, 1) <= 99 else f"{value:.1f}"
     return ">99.9 %" if text == "100.0" else f"{text} %"
 
 
@@ -101,21 +103,26 @@ def duration(hours: float) -> str:
         (5400, 60, "min"),
         (172800, 3600, "h"),
     ):
-        if seconds < limit:
+        if _rounded(seconds) < limit:
             return f"{plain(seconds / size, 2 if seconds / size < 100 else 3)} {unit}"
     return f"{plain(seconds / 86400)} days"
 
 
 def _fitting(value: float, units: tuple[tuple[float, str], ...]) -> tuple[float, str]:
     for factor, unit in units:
-        if value * factor >= 1:
+        if _rounded(value * factor) >= 1:
             return factor, unit
     return units[-1]
 
 
 def _decimals(value: float, significant: int) -> int:
-    rounded = float(f"{value:.{significant - 1}e}")
-    return max(0, significant - 1 - math.floor(math.log10(abs(rounded))))
+    rounded = abs(_rounded(value, significant))
+    return max(0, significant - 1 - math.floor(math.log10(rounded)))
+
+
+def _rounded(value: float, significant: int = 3) -> float:
+    """The value as it will be read: which side of a border it is on is decided after rounding."""
+    return float(f"{value:.{significant - 1}e}")
 
 
 def _trimmed(text: str) -> str:

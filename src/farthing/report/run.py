@@ -62,18 +62,22 @@ def write_report(
         workspace: what to report on; nothing in it is changed but the page.
         run: a folder under `runs/`, its start is enough; None for the only one.
         target: the file; `report.html` in the workspace for None.
-        replace: overwrite the target even if it is no report. A former report always gives way.
+        replace: overwrite the target even if it is no report, as long as its name ends in .html.
+            A former report always gives way.
         prompts: what members continue; none for no samples.
 
     Raises:
-        UsageError: the family has no scores, no run fits, or the target is another file.
+        UsageError: the family has no scores, no run fits, the target is another file, or it is
+            no page directly under the workspace's root but inside.
         WorkspaceError: the target cannot be written.
         ArtifactError, BookError: something is missing, changed or damaged.
     """
     target = workspace.root / REPORT_NAME if target is None else target
     # Both are asked first: reading everything and sampling take a while.
     find_run(workspace, run)
-    _check_target(target, replace=replace)
+    _check_folder(target)
+    _check_workspace(target, workspace)
+    _check_former(target, replace=replace)
     facts = gather(workspace, run, prompts)
     page = render(facts)
     try:
@@ -89,7 +93,7 @@ def is_report(path: Path) -> bool:
         return _MARK.search(file.read(_HEAD_BYTES)) is not None
 
 
-def _check_target(target: Path, *, replace: bool) -> None:
+def _check_folder(target: Path) -> None:
     parent = target.parent
     if target.is_dir():
         raise UsageError(
@@ -99,18 +103,49 @@ def _check_target(target: Path, *, replace: bool) -> None:
         raise _not_writable(target, f"there is no folder {parent}")
     if not os.access(parent, os.W_OK | os.X_OK):
         raise _not_writable(target, f"the folder {parent} is not writable")
-    if target.exists() and not target.is_file():
-        raise UsageError(f"{target} is no ordinary file", remedy="name another with --out")
-    if target.exists() and not replace:
-        try:
-            ours = is_report(target)
-        except OSError as error:
-            raise _not_writable(target, f"it is there and cannot be read: {error}") from error
-        if not ours:
+
+
+def _check_workspace(target: Path, workspace: Workspace) -> None:
+    """Everything else in there is the book, or what the book speaks of."""
+    # Resolved: a link or `..` may lead inside from anywhere.
+    parent = target.parent.resolve()
+    if parent.samefile(workspace.root):
+        if not _is_page(target):
             raise UsageError(
-                f"{target} is there already and is no farthing report",
-                remedy="name another file with --out, or move that one away",
+                f"{target} is in the workspace, where a report ends in .html",
+                remedy=f"name it {target.with_name(REPORT_NAME)}, or a file elsewhere",
             )
+    elif any(folder.samefile(workspace.root) for folder in parent.parents):
+        raise UsageError(
+            f"{target} is in a folder of the workspace, where farthing keeps what the book names",
+            remedy=f"name {workspace.root / REPORT_NAME}, or a file elsewhere",
+        )
+
+
+def _check_former(target: Path, *, replace: bool) -> None:
+    """What is there may go if we made it, or if the user says so and it is a page."""
+    if not target.exists():
+        return
+    if not target.is_file():
+        raise UsageError(f"{target} is no ordinary file", remedy="name another with --out")
+    if replace and not _is_page(target):
+        raise UsageError(
+            f"{target} is there already, and only a file that ends in .html is ever replaced",
+            remedy="name another file with --out, or move that one away",
+        )
+    try:
+        gives_way = replace or is_report(target)
+    except OSError as error:
+        raise _not_writable(target, f"it is there and cannot be read: {error}") from error
+    if not gives_way:
+        raise UsageError(
+            f"{target} is there already and is no farthing report",
+            remedy="name another file with --out, or move that one away",
+        )
+
+
+def _is_page(target: Path) -> bool:
+    return target.name.lower().endswith(".html")
 
 
 def _not_writable(target: Path, why: str) -> WorkspaceError:

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from farthing.ledger.figures import Figures
-from farthing.quantity import Quantity
+from farthing.quantity import MARKS, Quantity
 from farthing.report.numbers import plain
+
+MARK_OF_KIND = {str(provenance): mark for provenance, mark in MARKS.items()}
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Shown:
     @property
     def mark(self) -> str:
         """The sign before the number, as in `farthing bill`."""
-        return {"estimated": "~", "assumed": "≈"}.get(self.kind, "")
+        return MARK_OF_KIND.get(self.kind, "")
 
 
 UNKNOWN = Shown("unknown", "unknown", "", "")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
 import yaml
 
-from farthing.errors import ConfigError, CorpusError
+from farthing.errors import ConfigError, CorpusError, WorkspaceError
 from farthing.stages.evaluate.benchmark_config import BenchmarkConfig
 from farthing.stages.evaluate.lm_eval_tasks import write_lm_eval_tasks
 
@@ -85,5 +87,33 @@ def test_a_folder_that_exists_stays_as_it_is(supernet, own_benchmark):
 def test_a_wrong_line_leaves_nothing_behind(supernet, own_benchmark, tmp_path: Path):
     folder = own_benchmark([row("?", ["a", "b"], 5)] * 2)
     with pytest.raises(CorpusError, match="line 1"):
+        write(supernet, folder, tmp_path / "tasks")
+    assert [path.name for path in tmp_path.glob("*tasks*")] == []
+
+
+def test_a_place_that_cannot_be_written_is_named_as_it_was_given(
+    supernet, own_benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder = own_benchmark([row("?", ["a", "b"], 1)] * 2)
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("")
+    # A name of 250 characters fits, but not with the mark of a folder that is being written.
+    for given in ("file/tasks", "/proc/tasks", "t" * 250, "t" * 300):
+        with pytest.raises(WorkspaceError) as caught:
+            write(supernet, folder, Path(given))
+        assert caught.value.what.startswith(f"{given} cannot be written: ")
+        assert ".partial" not in str(caught.value)
+        assert "--workspace" not in caught.value.remedy
+
+
+def test_a_full_disk_is_said_of_the_folder_that_was_given(
+    supernet, own_benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    folder = own_benchmark([row("?", ["a", "b"], 1)] * 2)
+    monkeypatch.setattr(Path, "write_text", refuse)
+    with pytest.raises(WorkspaceError, match=r"tasks cannot be written: No space left"):
         write(supernet, folder, tmp_path / "tasks")
     assert [path.name for path in tmp_path.glob("*tasks*")] == []

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from farthing.artifacts.canonical import digest_json
 from farthing.artifacts.entries import Record, Segment
@@ -18,6 +18,10 @@ from farthing.ledger.figures import Rates
 # A curve of more points than pixels says nothing more and makes the page heavy.
 _MOST_POINTS = 110
 _SECONDS_PER_HOUR = 3600.0
+_COUNTS = ("run", "step", "tokens")
+_AMOUNTS = ("flops", "wall_seconds")
+# More than any step can use; sums and products of such numbers stay finite.
+_LARGEST = 1e30
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,8 @@ class LossCurve:
         attempts: oldest first.
         stretches: in the order in which they were done.
         steps_per_point: the most steps that one point stands for.
-        unreadable_lines: lines of the metrics that were cut off or hold no finite loss.
+        unreadable_lines: damaged lines of the metrics: cut off, or a figure is missing or not
+            finite.
         segments: signed segments of the book whose steps are on the curve.
         segments_matching: how many of them have the digest of the losses on the curve.
     """
@@ -156,17 +161,37 @@ def _read_lines(path: Path, runs: set[int]) -> tuple[list[dict[str, Any]], int]:
         return [], 0
     with path.open(encoding="utf-8", errors="replace") as file:
         for text in file:
-            try:
-                line = json.loads(text)
-                usable = math.isfinite(line["loss_nats"]) and line["step"] >= 0
-                usable = usable and min(line["tokens"], line["flops"], line["wall_seconds"]) >= 0
-            except (ValueError, TypeError, KeyError):
-                usable = False
-            if not usable:
+            line = _parse_line(text)
+            if line is None:
                 unreadable += 1
             elif line["run"] in runs:
                 lines.append(line)
     return lines, unreadable
+
+
+def _parse_line(text: str) -> dict[str, Any] | None:
+    """One step, with all figures that the curve needs and none that is no number; or None."""
+    try:
+        line = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(line, dict):
+        return None
+    amounts = [line.get(key) for key in (*_COUNTS, *_AMOUNTS)]
+    usable = (
+        all(isinstance(line.get(key), int) for key in _COUNTS)
+        and all(_is_finite(amount) and amount >= 0 for amount in amounts)
+        and _is_finite(line.get("loss_nats"))
+        and all(_is_finite(each) for each in line.values() if isinstance(each, float))
+    )
+    return line if usable else None
+
+
+def _is_finite(value: object) -> TypeGuard[int | float]:
+    """Whether it is a number (True is none) that can be reckoned with."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= _LARGEST
 
 
 def _offsets(

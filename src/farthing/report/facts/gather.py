@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from farthing.artifacts.benchmarks import BenchmarkMatrix
-from farthing.artifacts.entries import Evaluation, Extraction, Genesis, Record, read_book
+from farthing.artifacts.entries import Evaluation, Extraction, Genesis, Record, RunEnd, read_book
 from farthing.artifacts.family import benchmarks_of, scores_of
 from farthing.artifacts.manifest import verify_files
 from farthing.artifacts.scores import ScoreMatrix
 from farthing.artifacts.settings import BASES, Basis, load_settings
 from farthing.artifacts.workspace import Workspace
-from farthing.errors import ArtifactError, UsageError
-from farthing.flow import RunConfig, corpus_of, find_run, open_run
+from farthing.errors import UsageError
+from farthing.flow import RunConfig, find_run, open_run
+from farthing.flow.opening import find_corpus
 from farthing.ledger.accounts import RunAccount, collect_runs
 from farthing.ledger.bill import Bill, make_bill
 from farthing.ledger.figures import Figures, Rates, add_figures, make_rates
@@ -25,7 +26,7 @@ from farthing.report.facts.data import DataFacts, read_data
 from farthing.report.facts.load import LoadFacts, read_load
 from farthing.report.facts.samples import PROMPTS, Prompt, Sample, choose_members, write_samples
 from farthing.stages.train.metrics import METRICS_NAME
-from farthing.text.corpus import DOCUMENTS_NAME
+from farthing.text.corpus import DOCUMENTS_NAME, Corpus
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,17 @@ class Money:
 
 @dataclass(frozen=True)
 class Extracted:
-    """A member that was cut out as a model of its own, as the book names it."""
+    """Something made of a member alone, as the book names it.
+
+    Attributes:
+        label, shape: of the member.
+        kind: what it is: `member`, a model of its own, or `gguf`.
+        digest: its content digest.
+    """
 
     label: str
     shape: str
+    kind: str
     digest: str
 
 
@@ -68,7 +76,7 @@ class ReportFacts:
         labels: short name by canonical shape, for scored and registered members.
         curve, data, load, samples: see there; `data` is None where the corpus is gone (and
             `data_problem` says so), `load` where none was recorded.
-        extracted: members with models of their own.
+        extracted: models and files made of single members, oldest first.
     """
 
     folder: str
@@ -158,11 +166,12 @@ def _scores(workspace: Workspace, supernet: Supernet, folder: str) -> ScoreMatri
 def _data(
     workspace: Workspace, supernet: Supernet, config: RunConfig
 ) -> tuple[DataFacts | None, str]:
-    try:
-        corpus = corpus_of(supernet, workspace, verify=False)
-    except ArtifactError as error:
+    place = find_corpus(supernet, workspace)
+    if place is None:
         # A corpus may be deleted to save space: the page then says so. A damaged one stops it.
-        return None, error.what
+        wanted = supernet.origin["corpus"]
+        return None, f"the corpus {wanted[:16]}... is not in {workspace.root}"
+    corpus = Corpus.open(place, verify=False)
     verify_files(corpus.directory, corpus.manifest, required=(DOCUMENTS_NAME,))
     return read_data(corpus, config.train.mixture), ""
 
@@ -226,12 +235,17 @@ def _held_experts(scores: ScoreMatrix, supernet: Supernet) -> list[list[int]] | 
 
 
 def _extracted(records: Sequence[Record], supernet: Supernet) -> tuple[Extracted, ...]:
+    """What a run has finished; an extraction whose run came to nothing left nothing to name."""
     config = supernet.model.config
-    found = {
-        (body.shape, body.artifact_digest): Extracted(
-            Shape.parse(body.shape, config).label(config), body.shape, body.artifact_digest
-        )
-        for body in (record.body for record in records)
-        if isinstance(body, Extraction) and body.supernet == supernet.digest
-    }
+    bodies = [record.body for record in records]
+    ends = {body.run: body.artifact for body in bodies if isinstance(body, RunEnd)}
+    found: dict[tuple[str, str], Extracted] = {}
+    for body in bodies:
+        if not isinstance(body, Extraction) or body.supernet != supernet.digest:
+            continue
+        made = ends.get(body.run)
+        if made is not None and made.digest == body.artifact_digest:
+            label = Shape.parse(body.shape, config).label(config)
+            extracted = Extracted(label, body.shape, made.kind, made.digest)
+            found.setdefault((body.shape, made.digest), extracted)
     return tuple(found.values())

@@ -118,7 +118,8 @@ def _money_tile(facts: ReportFacts) -> Tile:
     for basis in BASES:
         value = facts.cost.usd[basis]
         if basis != facts.money.basis and value is not None:
-            others.append(f"{basis_name(basis)} ≈{money(value.value)}")
+            shown = show(value, money)
+            others.append(f"{basis_name(basis)} {shown.mark}{shown.text}")
     unknown = [basis_name(basis) for basis in BASES if facts.cost.usd[basis] is None]
     if unknown:
         others.append(f"{', '.join(unknown)} unknown")

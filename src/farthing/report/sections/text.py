@@ -12,6 +12,9 @@ from farthing.report.numbers import percent
 from farthing.report.sections.benchmarks import language_name
 from farthing.text.corpus import SPLITS
 
+# By artifact kind: what stands before the member's name.
+_EXTRACTED = {"member": "model", "gguf": "GGUF file of"}
+
 
 @dataclass(frozen=True)
 class DataSection:
@@ -45,7 +48,7 @@ class SamplesSection:
 class LineageSection:
     """Digests, what was compared while the page was made, and commands to compare it again."""
 
-    digests: tuple[tuple[str, str], ...]
+    digests: tuple[tuple[str, tuple[str, ...]], ...]
     checks: tuple[str, ...]
     warnings: tuple[str, ...]
     commands: tuple[tuple[str, str], ...]
@@ -85,16 +88,10 @@ def samples_section(facts: ReportFacts) -> SamplesSection:
 
 def lineage_section(facts: ReportFacts) -> LineageSection:
     """Where everything came from."""
-    digests = [("corpus", facts.scores.corpus)]
-    if facts.family is not None:
-        digests.append(("plan, signed before training", facts.family.plan))
-    digests.append(("supernet", facts.supernet))
-    digests += [(f"model {each.label}", each.digest) for each in facts.extracted]
-    digests.append(("key that signs the book (SHA-256)", facts.bill.key))
     head = facts.bill.head
     checks, warnings = _checks(facts)
     return LineageSection(
-        digests=tuple(digests),
+        digests=_digests(facts),
         checks=tuple(checks),
         warnings=tuple(warnings),
         commands=(
@@ -109,6 +106,19 @@ def lineage_section(facts: ReportFacts) -> LineageSection:
             ),
         ),
     )
+
+
+def _digests(facts: ReportFacts) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Each name once, with all the digests that go by it."""
+    digests = {"corpus": [facts.scores.corpus]}
+    if facts.family is not None:
+        digests["plan, signed before training"] = [facts.family.plan]
+    digests["supernet"] = [facts.supernet]
+    for each in facts.extracted:
+        words = _EXTRACTED.get(each.kind, f"{each.kind} of")
+        digests.setdefault(f"{words} {each.label}", []).append(each.digest)
+    digests["key that signs the book (SHA-256)"] = [facts.bill.key]
+    return tuple((name, tuple(each)) for name, each in digests.items())
 
 
 def _checks(facts: ReportFacts) -> tuple[list[str], list[str]]:
@@ -127,8 +137,8 @@ def _checks(facts: ReportFacts) -> tuple[list[str], list[str]]:
         (held if done == count and count else broken).append(sentence)
     if curve.unreadable_lines:
         broken.append(
-            f"{curve.unreadable_lines} lines of the metrics could not be used (cut off by a kill, "
-            "or without a finite loss)"
+            f"damaged lines of the metrics, which the curve leaves out: {curve.unreadable_lines} "
+            "(cut off by a kill, or a figure is missing or no finite number)"
         )
     return held, broken
 

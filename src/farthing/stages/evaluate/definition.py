@@ -5,7 +5,6 @@ The definitions that ship stand in `benchmarks/NAME.yaml`; a user's own stand be
 
 from __future__ import annotations
 
-import json
 import re
 from importlib import resources
 from pathlib import Path
@@ -20,8 +19,6 @@ from farthing.errors import ConfigError
 from farthing.stages.evaluate.template import field_paths
 
 _REMEDY = "correct the YAML there; docs/benchmarks.md has an example that works"
-# How YAML writes half of a UTF-16 pair, which is no character.
-_SURROGATE = re.compile(r"\\(?:u|U0000)[dD][89a-fA-F]")
 
 
 class Answer(Config):
@@ -221,17 +218,7 @@ def own_definitions(folder: Path) -> dict[str, BenchmarkDefinition]:
 
 def _read(text: str, where: str) -> BenchmarkDefinition:
     data = read_yaml(text, where=where, remedy=_REMEDY)
-    definition = parse_config(BenchmarkDefinition, data, where=where)
-    try:
-        json.dumps(definition.model_dump(), ensure_ascii=False).encode("utf-8")
-    except UnicodeEncodeError as error:
-        escape = _SURROGATE.search(text)
-        line = f", line {text.count(chr(10), 0, escape.start()) + 1}" if escape else ""
-        raise ConfigError(
-            f"{where}{line}: {error.object[error.start]!a} is half of a character",
-            remedy="write the character itself",
-        ) from error
-    return definition
+    return parse_config(BenchmarkDefinition, data, where=where)
 
 
 def _checked_pattern(pattern: str) -> str:
