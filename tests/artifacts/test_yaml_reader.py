@@ -68,3 +68,8 @@ def test_an_error_names_file_line_column_and_cause(text, place, cause):
     assert caught.value.what.startswith(f"my.yaml, {place}: ")
     assert cause in caught.value.what
     assert caught.value.remedy
+
+
+def test_a_number_too_long_to_read_is_an_error_that_names_the_file():
+    with pytest.raises(ConfigError, match=r"big\.yaml"):
+        read_yaml(f"a: {'9' * 5000}\n", where="big.yaml")

@@ -97,3 +97,6 @@ def read_yaml(text: str, *, where: str, remedy: str = _CORRECT_IT) -> Any:  # no
         ) from error
     except RecursionError as error:
         raise ConfigError(f"{where}: brackets nest too deeply", remedy=remedy) from error
+    except ValueError as error:
+        # An integer of thousands of digits, which Python refuses to read.
+        raise ConfigError(f"{where}: {error}", remedy=remedy) from error

@@ -53,7 +53,7 @@ def report(
         Path | None, typer.Option(help="The file to write; WORKSPACE/report.html if left out.")
     ] = None,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Overwrite the file even if it is no report.")
+        bool, typer.Option("--replace", help="Overwrite an .html file that is no report of ours.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:

@@ -37,7 +37,7 @@ from farthing.stages.evaluate.benchmark import benchmark
 from farthing.stages.evaluate.benchmark_config import BenchmarkConfig
 from farthing.stages.evaluate.config import EvaluateConfig
 from farthing.stages.evaluate.run import evaluate
-from farthing.stages.evaluate.sources import benchmark_inputs, read_benchmarks
+from farthing.stages.evaluate.sources import read_benchmarks
 from farthing.stages.extract.cut import member_config
 from farthing.stages.extract.gguf import KIND as GGUF
 from farthing.stages.extract.gguf import export_gguf
@@ -173,14 +173,15 @@ def run_benchmarks(
     """Supernet and questions to benchmark scores; each member's enter the book."""
     shapes = distinct_shapes(config.members, supernet.model.config)
     config = config.model_copy(update={"members": tuple(str(shape) for shape in shapes)})
-    # Not where the questions are or how they were named: what they are, which their digests say.
-    settings = config.model_dump(mode="json", exclude={"folder", "benchmarks"})
-    inputs = {"supernet": supernet.digest, "benchmarks": benchmark_inputs(config)}
-    key = input_key("benchmark", settings, inputs, _EVALUATE_CODE)
-    job = Job("evaluation", f"{name}-benchmarks", "benchmarks", BENCHMARKS, key)
     # Read before there is a run: a wrong file never becomes a failed one on the bill.
     tokenizer = Tokenizer.load(supernet.directory)
     asked = read_benchmarks(config, tokenizer, supernet.model.config.context)
+    # Not where the questions are or how they were named: what they are, which their digests say.
+    settings = config.model_dump(mode="json", exclude={"folder", "benchmarks"})
+    questions = {one.definition.name: one.inputs for one in asked}
+    inputs = {"supernet": supernet.digest, "benchmarks": questions}
+    key = input_key("benchmark", settings, inputs, _EVALUATE_CODE)
+    job = Job("evaluation", f"{name}-benchmarks", "benchmarks", BENCHMARKS, key)
 
     def make(place: Path, recorder: RunRecorder) -> Manifest:
         before = recorder.work()

@@ -15,8 +15,13 @@ from farthing.errors import ConfigError, CorpusError, FarthingError, ShapeError
 from farthing.model.shape import Shape
 from farthing.stages.evaluate.benchmark import benchmark
 from farthing.stages.evaluate.benchmark_config import BenchmarkConfig
-from farthing.stages.evaluate.sources import AskedBenchmark, benchmark_inputs, read_benchmarks
-from farthing.text.tokenizer import Tokenizer
+from farthing.stages.evaluate.sources import AskedBenchmark, read_benchmarks
+from farthing.text.tokenizer import Tokenizer, byte_vocabulary
+
+
+def inputs_of(config: BenchmarkConfig) -> dict:
+    asked = read_benchmarks(config, byte_vocabulary(), 512)
+    return {one.definition.name: one.inputs for one in asked}
 
 
 def row(question: str, choices: list[str], label: int, part: str = "a") -> dict:
@@ -165,7 +170,7 @@ def test_the_matrix_names_the_definition_by_the_digest_among_the_inputs(
 ):
     folder = own_benchmark(ROWS)
     (asked,) = ask(supernet, folder, tmp_path / "out").benchmarks
-    inputs = benchmark_inputs(BenchmarkConfig(members=("3L",), folder=str(folder)))
+    inputs = inputs_of(BenchmarkConfig(members=("3L",), folder=str(folder)))
     assert asked.definition_digest == inputs["mine"]["definition"]
 
 
@@ -252,12 +257,12 @@ def test_an_own_definition_takes_the_place_of_a_shipped_one(
 def test_the_inputs_change_with_the_data_and_with_the_definition(own_benchmark):
     folder = own_benchmark(ROWS)
     config = BenchmarkConfig(members=("3L",), folder=str(folder))
-    first = benchmark_inputs(config)
-    assert first == benchmark_inputs(config)
+    first = inputs_of(config)
+    assert first == inputs_of(config)
     own_benchmark(ROWS[:3])
-    other_data = benchmark_inputs(config)
+    other_data = inputs_of(config)
     own_benchmark(ROWS, title="Yours")
-    other_definition = benchmark_inputs(config)
+    other_definition = inputs_of(config)
     assert first["mine"]["file"] != other_data["mine"]["file"]
     assert first["mine"]["definition"] == other_data["mine"]["definition"]
     assert first["mine"]["file"] == other_definition["mine"]["file"]

@@ -10,7 +10,6 @@ import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from farthing.artifacts.canonical import sha256_hex
 from farthing.artifacts.yaml_reader import read_yaml
@@ -39,7 +38,8 @@ class AskedBenchmark:
         file: name of the file read.
         file_digest: SHA-256 of that file.
         encoded: the questions, as text and as tokens.
-        asked: which part of the benchmark that is, in words.
+        part: which part of the published set the file holds; None where it holds all of it.
+        asked: which questions that is, in words.
         complete: whether it is the whole published set, but for what its definition leaves out
             and what no context of the model holds.
     """
@@ -48,25 +48,18 @@ class AskedBenchmark:
     file: str
     file_digest: str
     encoded: EncodedQuestions
+    part: str | None
     asked: str
     complete: bool
 
-
-def benchmark_inputs(config: BenchmarkConfig) -> dict[str, Any]:
-    """What decides the answers besides settings and model: definition and file of each benchmark.
-
-    Raises:
-        ConfigError: a benchmark that nobody defined, or without a file; a wrong definition.
-        CorpusError: the folder or a file cannot be read.
-    """
-    return {
-        definition.name: {
-            "definition": definition.digest,
-            "file": sha256_hex(_bytes(path)),
-            "part": _part(config, definition, path),
+    @property
+    def inputs(self) -> dict[str, str | None]:
+        """What decides the answers besides settings and model, as JSON values."""
+        return {
+            "definition": self.definition.digest,
+            "file": self.file_digest,
+            "part": self.part,
         }
-        for definition, path in _find(config)
-    }
 
 
 def read_benchmarks(
@@ -114,6 +107,7 @@ def _read(
         file=path.name,
         file_digest=sha256_hex(data),
         encoded=encoded,
+        part=part,
         asked=f"{part}; {asked}" if part else asked,
         complete=part is None and len(found.questions) == found.of,
     )
