@@ -75,6 +75,17 @@ def test_a_card_is_written_anew_once_there_are_scores(farthing, tmp_path: Path):
     assert alone.stdout == inside.stdout
 
 
+def test_a_damaged_member_is_never_handed_out_again(farthing, tmp_path: Path):
+    words = ("extract", *W, "--shape", "3L-4E-1K")
+    weights = tmp_path / farthing(*words).stdout.strip() / "model.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-3] ^= 1
+    weights.write_bytes(bytes(data))
+    refused = farthing(*words, check=1)
+    assert "model.safetensors is corrupted" in refused.stderr
+    assert refused.stdout == ""
+
+
 def test_gguf_files_are_artifacts_of_their_own(farthing, tmp_path: Path):
     words = ("extract", *W, "--shape", "3L-4E-1K", "--gguf")
     (file,) = json.loads(farthing(*words, "F16", "--json").stdout)["gguf"]
@@ -112,6 +123,8 @@ def test_without_the_gguf_package_the_install_line_is_named_and_nothing_is_cut(
         ((), "--shape"),
         (("--shape", "3L-4E-1K", "--max-total", "1M"), "--shape"),
         (("--max-total", "many"), "1.2M"),
+        (("--max-total", "-5"), "is no count"),
+        (("--max-active", "1.5"), "is no count"),
         (("--shape", "3L-1E-1K"), "a router needs two"),
         (("--shape", "layers=0-3/experts=4/top_k=2,1,1"), "one top-k"),
     ],

@@ -146,5 +146,6 @@ def _write_tasks(
     print(folder)
     print(
         "lm_eval run --model hf --model_args pretrained=MEMBER_FOLDER,dtype=float32 "
+        "--device cpu --batch_size 16 "
         f"--include_path {folder} --tasks farthing",
     )

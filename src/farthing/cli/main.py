@@ -55,6 +55,9 @@ def main(arguments: list[str] | None = None) -> int:
     as_json = "--json" in arguments
     try:
         result = app(arguments, standalone_mode=False)
+        if result == _INTERRUPTED:
+            # Typer takes the signal for itself and returns this code without a word.
+            raise KeyboardInterrupt
         return int(result or 0)
     except FarthingError as error:
         return print_error(error, as_json=as_json)

@@ -16,7 +16,10 @@ def read_parameters(text: str) -> int:
     scale = _SCALES.get(text[-1:].upper())
     try:
         # Decimal: 1.001M is 1,001,000 and not one less.
-        return int(Decimal(text[:-1]) * scale if scale else Decimal(text))
+        count = Decimal(text[:-1]) * scale if scale else Decimal(text)
+        if count < 1 or count != int(count):
+            raise ValueError(text)
+        return int(count)
     except (ArithmeticError, ValueError) as error:
         raise typer.BadParameter(
             f"{text!r} is no count: write it as 1200000, 1.2M or 3B"

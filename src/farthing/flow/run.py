@@ -16,7 +16,7 @@ from typing import Any
 from farthing.artifacts.benchmarks import KIND as BENCHMARKS
 from farthing.artifacts.benchmarks import BenchmarkMatrix, open_benchmarks
 from farthing.artifacts.entries import Evaluation, Extraction
-from farthing.artifacts.manifest import Manifest, read_manifest
+from farthing.artifacts.manifest import Manifest, read_manifest, verify_files
 from farthing.artifacts.scores import KIND as SCORES
 from farthing.artifacts.scores import ScoreMatrix, open_scores
 from farthing.artifacts.storage import make_directory, write_atomic
@@ -238,7 +238,10 @@ def run_extract(
     def make(place: Path) -> Manifest:
         return extract(supernet, shape, directory=place, input_key=key, name=title, facts=facts)
 
-    return made(job, session, _entered(make, supernet, shape, session), rerun=rerun)
+    place = made(job, session, _entered(make, supernet, shape, session), rerun=rerun)
+    # It is about to be given away: a damaged one is never handed out as finished.
+    verify_files(place, read_manifest(place, kind=MEMBER))
+    return place
 
 
 def run_gguf(
@@ -263,7 +266,9 @@ def run_gguf(
         return export_gguf(member, encoding, title, directory=place, input_key=key)
 
     place = made(job, session, _entered(make, supernet, shape, session), rerun=rerun)
-    left = read_manifest(place, kind=GGUF).detail["gguf"]["left_unquantized"]
+    made_file = read_manifest(place, kind=GGUF)
+    verify_files(place, made_file)
+    left = made_file.detail["gguf"]["left_unquantized"]
     if left:
         session.show.line(
             f"note      {len(left)} tensors stay F16: their rows do not fit {encoding} blocks"

@@ -91,7 +91,8 @@ def _tiles(facts: ReportFacts) -> tuple[Tile, ...]:
     )
     best = min(members, key=lambda member: member.mean_bpb)
     front = sum(member.best_for_size for member in members)
-    extracted = len({each.shape for each in facts.extracted})
+    scored = {member.shape for member in members}
+    extracted = len(scored & {each.shape for each in facts.extracted})
     return (
         _money_tile(facts),
         Tile("Device-hours", show(cost.device_hours), held),

@@ -22,7 +22,7 @@ from farthing.artifacts.benchmarks import Benchmark, BenchmarkMatrix, BenchmarkS
 from farthing.artifacts.settings import BASES
 from farthing.cost.flops import flops_per_token
 from farthing.cost.parameters import count_parameters
-from farthing.ledger.bill import BASELINE, Bill
+from farthing.ledger.bill import Bill
 from farthing.ledger.bill_text import carbon_text
 from farthing.ledger.figures import Figures
 from farthing.ledger.lineage import FamilyCost, MemberCost
@@ -107,7 +107,6 @@ def write_card(
         family=family,
         parent_costs=_cost_rows_of(family.parent) if family and not cost else [],
         marks=MARKS_EXPLAINED,
-        baseline=BASELINE,
         total_bytes=sum(source.bytes for source in facts.data),
     )
     (staged / CARD_NAME).write_text(text, encoding="utf-8")

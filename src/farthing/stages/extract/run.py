@@ -95,6 +95,8 @@ def _tokenizer_config(context: int) -> dict[str, Any]:
         "pad_token": PAD,
         "additional_special_tokens": others,
         "model_max_length": context,
+        # transformers 4 adds token types otherwise, which this model does not take.
+        "model_input_names": ["input_ids", "attention_mask"],
         "clean_up_tokenization_spaces": False,
     }
 
