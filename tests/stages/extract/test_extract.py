@@ -1,4 +1,4 @@
-"""A member cut out of its supernet gives the supernet's logits at that shape, bit for bit."""
+"""A member cut out of its supernet gives the supernet's logits at that shape."""
 
 from __future__ import annotations
 
@@ -21,6 +21,11 @@ from farthing.stages.extract.run import extract
 from farthing.text.tokenizer import byte_vocabulary
 
 CPU = torch.device("cpu")
+
+
+def close(actual: torch.Tensor, expected: torch.Tensor) -> None:
+    # The router's product sums in another order where the experts stand in another one.
+    torch.testing.assert_close(actual, expected, rtol=0, atol=2e-5)
 
 
 @pytest.fixture
@@ -74,9 +79,10 @@ def test_a_member_gives_the_logits_of_its_parent_at_that_shape(supernet, tmp_pat
     shape = Shape.parse(text, supernet.model.config)
     extract(supernet, shape, directory=tmp_path / "member", input_key="k", name="m")
     member = open_member(tmp_path / "member", device=CPU)
-    tokens = torch.randint(0, supernet.model.vocab_size, (3, 16))
+    source = torch.Generator().manual_seed(5)
+    tokens = torch.randint(0, supernet.model.vocab_size, (3, 16), generator=source)
     with torch.no_grad():
-        assert torch.equal(member.model(tokens), supernet.model(tokens, shape))
+        close(member.model(tokens), supernet.model(tokens, shape))
     count = count_parameters(supernet.model.config, supernet.model.vocab_size, shape)
     stored = sum(weight.numel() for weight in member.model.parameters())
     assert stored == count.total + member.manifest.detail["padding_parameters"]
@@ -97,10 +103,11 @@ def test_a_member_of_a_member_is_the_member_of_the_supernet(supernet, tmp_path: 
         name="m",
     )
     last = open_member(tmp_path / "second", device=CPU)
-    tokens = torch.randint(0, supernet.model.vocab_size, (2, 16))
+    source = torch.Generator().manual_seed(6)
+    tokens = torch.randint(0, supernet.model.vocab_size, (2, 16), generator=source)
     with torch.no_grad():
         straight = supernet.model(tokens, Shape.parse("5L-2E-1K", config))
-        assert torch.equal(last.model(tokens), straight)
+        close(last.model(tokens), straight)
 
 
 def test_layers_with_fewer_experts_are_filled_up_and_the_price_is_stated(supernet, tmp_path: Path):
