@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 from typing import Any
 
 from farthing.artifacts.family import benchmarks_of, scores_of
@@ -77,22 +78,6 @@ def spread_members(supernet: Supernet, matrix: ScoreMatrix) -> list[Shape]:
     return list(chosen.values())
 
 
-def card_inputs(supernet: Supernet, shape: Shape, session: Session) -> dict[str, Any]:
-    """What decides whether a card is up to date, as JSON values: scores, prices, grid, licence.
-
-    Not the whole bill: every run changes it, and a card says which entry of the book it stands at.
-    """
-    score, split = _score(supernet, shape, session.workspace)
-    matrix = benchmarks_of(session.workspace, supernet.digest, str(shape))
-    return {
-        "split": split,
-        "score": score.model_dump(mode="json") if score else None,
-        "benchmarks": matrix.model_dump(mode="json") if matrix else None,
-        "settings": session.settings.model_dump(mode="json"),
-        "corpus at hand": find_corpus(supernet, session.workspace) is not None,
-    }
-
-
 def card_facts(supernet: Supernet, shape: Shape, session: Session) -> CardFacts:
     """Everything that the card of a member says beyond the supernet itself."""
     score, split = _score(supernet, shape, session.workspace)
@@ -105,6 +90,19 @@ def card_facts(supernet: Supernet, shape: Shape, session: Session) -> CardFacts:
         data=_data_sources(supernet, session.workspace),
         licence=session.settings.licence,
     )
+
+
+def card_inputs(facts: CardFacts, session: Session) -> dict[str, Any]:
+    """What decides whether a card is up to date, as JSON values: scores, prices, grid, licence.
+
+    Not the whole bill: every run changes it, and a card says which entry of the book it stands at.
+    """
+    return {
+        "quality": asdict(facts.quality) if facts.quality else None,
+        "benchmarks": facts.benchmarks.model_dump(mode="json") if facts.benchmarks else None,
+        "settings": session.settings.model_dump(mode="json"),
+        "corpus at hand": bool(facts.data),
+    }
 
 
 def _score(

@@ -226,14 +226,13 @@ def run_extract(
 ) -> Path:
     """Supernet and shape to a member that stands alone, with its card; returns its folder."""
     member_config(supernet.model.config, shape)
-    # The card carries scores and prices: a member that has been scored since is written anew.
-    known = card_inputs(supernet, shape, session)
-    key = input_key("extract", [str(shape), name, known], supernet.digest, _EXTRACT_CODE)
-    title = f"{name}-{shape.label(supernet.model.config)}"
-    job = Job("extraction", title, "models", MEMBER, key)
-
     # Gathered before there is a run: a wrong setting never becomes a failed one on the bill.
     facts = card_facts(supernet, shape, session)
+    # The card carries scores and prices: a member that has been scored since is written anew.
+    settings = [str(shape), name, card_inputs(facts, session)]
+    key = input_key("extract", settings, supernet.digest, _EXTRACT_CODE)
+    title = f"{name}-{shape.label(supernet.model.config)}"
+    job = Job("extraction", title, "models", MEMBER, key)
 
     def make(place: Path) -> Manifest:
         return extract(supernet, shape, directory=place, input_key=key, name=title, facts=facts)
