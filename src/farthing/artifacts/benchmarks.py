@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from farthing.artifacts.manifest import Manifest, read_manifest, verify_files
-from farthing.errors import ArtifactError
+from farthing.artifacts.manifest import Manifest
+from farthing.artifacts.matrix import open_matrix
 
 KIND = "benchmarks"
 BENCHMARKS_NAME = "benchmarks.json"
@@ -136,13 +136,4 @@ def open_benchmarks(directory: Path) -> tuple[BenchmarkMatrix, Manifest]:
     Raises:
         ArtifactError: they are missing, changed or damaged.
     """
-    manifest = read_manifest(directory, kind=KIND)
-    verify_files(directory, manifest, required=(BENCHMARKS_NAME,))
-    path = directory / BENCHMARKS_NAME
-    try:
-        return BenchmarkMatrix.model_validate_json(path.read_bytes()), manifest
-    except ValidationError as error:
-        raise ArtifactError(
-            f"{path} cannot be read: {error.errors()[0]['msg']}",
-            remedy="remove the folder and evaluate again",
-        ) from error
+    return open_matrix(directory, kind=KIND, name=BENCHMARKS_NAME, form=BenchmarkMatrix)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from farthing.artifacts.manifest import Manifest, read_manifest, verify_files
+from farthing.artifacts.manifest import Manifest
+from farthing.artifacts.matrix import open_matrix
 from farthing.artifacts.pareto import pareto_front
-from farthing.errors import ArtifactError
 
 KIND = "scores"
 SCORES_NAME = "scores.json"
@@ -101,13 +101,4 @@ def open_scores(directory: Path) -> tuple[ScoreMatrix, Manifest]:
     Raises:
         ArtifactError: it is missing, changed or damaged.
     """
-    manifest = read_manifest(directory, kind=KIND)
-    verify_files(directory, manifest, required=(SCORES_NAME,))
-    path = directory / SCORES_NAME
-    try:
-        return ScoreMatrix.model_validate_json(path.read_bytes()), manifest
-    except ValidationError as error:
-        raise ArtifactError(
-            f"{path} cannot be read: {error.errors()[0]['msg']}",
-            remedy="remove the folder and evaluate again",
-        ) from error
+    return open_matrix(directory, kind=KIND, name=SCORES_NAME, form=ScoreMatrix)
