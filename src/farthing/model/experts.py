@@ -12,7 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-ExpertPath = Literal["auto", "grouped", "loop"]
+from farthing.model.kernels.expert_products import sorted_experts
+from farthing.model.kernels.native import usable
+from farthing.model.kernels.precision import product_dtype
+
+ExpertPath = Literal["auto", "sorted", "grouped", "loop"]
 
 _GROUPED_ALIGNMENT_BYTES = 16
 _GROUPED_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
@@ -39,37 +43,50 @@ class Experts(nn.Module):
             ids_NK: expert ids; experts that nobody chose are never touched.
             weights_NK: weight of each choice.
         """
-        num_experts = self.gate_proj.shape[0]
+        stacks = (self.gate_proj, self.up_proj, self.down_proj)
+        path = choose_path(self.path, x_ND, self.gate_proj)
+        if path == "sorted":
+            return sorted_experts(x_ND, ids_NK, weights_NK, *stacks)
         ids_R = ids_NK.reshape(-1)
         order_R = ids_R.argsort(stable=True)
-        counts_E = ids_R.bincount(minlength=num_experts)
-        rows_RD = _autocast(_gather_tokens(x_ND, order_R, ids_NK.shape[1]))
-        path = choose_path(self.path, rows_RD, self.gate_proj)
+        counts_E = ids_R.bincount(minlength=self.gate_proj.shape[0])
+        rows_RD = _gather_tokens(x_ND, order_R, ids_NK.shape[1]).to(product_dtype(self.gate_proj))
         compute = _grouped if path == "grouped" else _loop
-        out_RD = compute(rows_RD, counts_E, self.gate_proj, self.up_proj, self.down_proj)
-        out_NKD = _restore_order(out_RD, order_R).view(*ids_NK.shape, -1)
-        return torch.einsum("nkd,nk->nd", out_NKD, weights_NK.to(out_NKD.dtype))
+        out_NKD = _restore_order(compute(rows_RD, counts_E, *stacks), order_R)
+        weights_NK = weights_NK.to(out_NKD.dtype)
+        return torch.einsum("nkd,nk->nd", out_NKD.view(*ids_NK.shape, -1), weights_NK)
 
 
-def choose_path(wanted: ExpertPath, rows_RD: Tensor, weight_EFD: Tensor) -> ExpertPath:
-    """`grouped` where torch's grouped product works and wins, else `loop`.
+def choose_path(wanted: ExpertPath, x_ND: Tensor, weight_EFD: Tensor) -> ExpertPath:
+    """The way of computing experts: on CPU `sorted`, elsewhere `grouped`, `loop` where neither can.
 
-    On CPU neither wins by more than 15 % (docs/log.md), and the loop is the only path for
-    float64 and for widths that break grouped_mm's 16-byte alignment.
+    Measured on CPU (docs/results/speed.md): `sorted` wins at every shape; `loop` is what defines
+    the others, and the only path for float64.
+
+    Raises:
+        ValueError: `wanted` cannot compute these tensors.
     """
+    dtype = product_dtype(weight_EFD)
     aligned = all(
-        size * rows_RD.element_size() % _GROUPED_ALIGNMENT_BYTES == 0
-        for size in weight_EFD.shape[1:]
+        size * dtype.itemsize % _GROUPED_ALIGNMENT_BYTES == 0 for size in weight_EFD.shape[1:]
     )
     # grouped_mm is public since torch 2.10; older builds only have the loop.
-    possible = aligned and rows_RD.dtype in _GROUPED_DTYPES and hasattr(F, "grouped_mm")
-    if wanted == "grouped" and not possible:
+    possible: dict[ExpertPath, bool] = {
+        "sorted": usable(x_ND, weight_EFD),
+        "grouped": aligned and dtype in _GROUPED_DTYPES and hasattr(F, "grouped_mm"),
+        "loop": True,
+    }
+    if wanted == "auto":
+        likely: tuple[ExpertPath, ...] = ("sorted", "loop")
+        if x_ND.device.type != "cpu":
+            likely = ("grouped", "loop")
+        return next(path for path in likely if possible[path])
+    if not possible[wanted]:
         raise ValueError(
-            f"grouped_mm takes no {rows_RD.dtype} rows of widths {tuple(weight_EFD.shape[1:])}"
+            f"the path {wanted!r} takes no {dtype} products on {x_ND.device.type} "
+            f"of widths {tuple(weight_EFD.shape[1:])}"
         )
-    if wanted != "auto":
-        return wanted
-    return "grouped" if possible and rows_RD.device.type != "cpu" else "loop"
+    return wanted
 
 
 def _loop(
@@ -100,14 +117,6 @@ def _grouped(
     gate_RF = F.grouped_mm(rows_RD, gate_EFD.transpose(-2, -1), offs=ends_E)
     up_RF = F.grouped_mm(rows_RD, up_EFD.transpose(-2, -1), offs=ends_E)
     return F.grouped_mm(F.silu(gate_RF) * up_RF, down_EDF.transpose(-2, -1), offs=ends_E)
-
-
-def _autocast(rows_RD: Tensor) -> Tensor:
-    """What autocast does before a matrix product; it does not know grouped_mm."""
-    device = rows_RD.device.type
-    if rows_RD.dtype == torch.float64 or not torch.is_autocast_enabled(device):
-        return rows_RD
-    return rows_RD.to(torch.get_autocast_dtype(device))
 
 
 class _GatherTokens(torch.autograd.Function):

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from farthing.model.kernels.routing import route
+
 _MASS_MEMORY = 0.99
 
 
@@ -52,10 +54,8 @@ class Router(nn.Module):
         bias_S = self.balance_bias if ids_S is None else self.balance_bias[ids_S]
         precise = torch.promote_types(x_ND.dtype, torch.float32)
         with torch.autocast(x_ND.device.type, enabled=False):
-            scores_NS = F.linear(x_ND.to(precise), weight_SD.to(precise)).sigmoid()
-        picks_NK = (scores_NS.detach() + bias_S).topk(top_k, dim=-1).indices
-        chosen_NK = scores_NS.gather(-1, picks_NK)
-        weights_NK = chosen_NK / (chosen_NK.sum(dim=-1, keepdim=True) + 1e-20) * self.routed_scale
+            logits_NS = F.linear(x_ND.to(precise), weight_SD.to(precise))
+        picks_NK, weights_NK = route(logits_NS, bias_S, top_k, self.routed_scale)
         ids_NK = picks_NK if ids_S is None else ids_S[picks_NK]
         if self.training:
             self._count(ids_NK, weights_NK, ids_S)

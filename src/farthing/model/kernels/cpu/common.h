@@ -7,6 +7,7 @@
 #ifndef FARTHING_COMMON_H
 #define FARTHING_COMMON_H
 
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -46,10 +47,8 @@ INLINE void store(void *data, long at, float value, int bf16) {
 INLINE float fast_exp(float x) {
     float clamped = x < -87.3f ? -87.3f : x;
     clamped = clamped > 88.3f ? 88.3f : clamped;
-    float turns = clamped * 1.44269504f;
-    /* Adding 1.5 * 2^23 leaves the nearest integer in the low bits. */
-    float shifted = turns + 12582912.0f;
-    float whole = shifted - 12582912.0f;
+    /* Not the addition of a large constant: reassociation would cancel it. */
+    float whole = rintf(clamped * 1.44269504f);
     float rest = clamped - whole * 0.693359375f;
     rest = rest + whole * 2.12194440e-4f;
     float p = 1.9875691500e-4f;

@@ -1,6 +1,5 @@
 /* RMSNorm: y = x * rstd * weight, rstd = 1 / sqrt(mean(x^2) + eps), row by row. */
 #include "common.h"
-#include <math.h>
 
 INLINE void forward(const void *x, const float *weight, void *y, float *rstd, long rows, long width,
                     float eps, int x_bf16, int y_bf16) {
@@ -8,12 +7,14 @@ INLINE void forward(const void *x, const float *weight, void *y, float *rstd, lo
     for (long r = 0; r < rows; r++) {
         long at = r * width;
         float squares = 0;
+#pragma omp simd reduction(+ : squares)
         for (long i = 0; i < width; i++) {
             float value = load(x, at + i, x_bf16);
             squares += value * value;
         }
         float scale = 1.0f / sqrtf(squares / width + eps);
         rstd[r] = scale;
+#pragma omp simd
         for (long i = 0; i < width; i++)
             store(y, at + i, load(x, at + i, x_bf16) * scale * weight[i], y_bf16);
     }
@@ -42,9 +43,11 @@ INLINE void backward(const void *grad, const void *x, const float *weight, const
         for (long r = rows * b / blocks; r < rows * (b + 1) / blocks; r++) {
             long at = r * width;
             float scale = rstd[r], dot = 0;
+#pragma omp simd reduction(+ : dot)
             for (long i = 0; i < width; i++)
                 dot += load(grad, at + i, g_bf16) * weight[i] * load(x, at + i, x_bf16);
             float pull = dot * scale * scale / width;
+#pragma omp simd
             for (long i = 0; i < width; i++) {
                 float g = load(grad, at + i, g_bf16), value = load(x, at + i, x_bf16);
                 sums[i] += g * value * scale;

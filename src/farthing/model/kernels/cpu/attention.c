@@ -1,0 +1,338 @@
+/* Causal grouped-query attention within documents: no mask and no square of scores in memory.
+ *
+ * Shapes: B sequences, T positions, H query heads, G key heads, E head width; W is E padded to
+ * whole vectors. Tensors are token-major, (B, T, heads, E). The keys and values of one (sequence,
+ * key head) are one task: its gradients have one writer and one order of additions, whatever the
+ * number of threads. A task works on float32 copies in scratch, padded with zeros:
+ *
+ *     rows      (T, W)              product over positions
+ *     panels    (T / LANES, E, LANES)   transposed, product over E: consecutive in use
+ *
+ * Queries go in blocks of BLOCK rows, and every product is of ROWS rows by one or two vectors.
+ * Scores are in units of log 2, so that exponentials need no constant of their own. */
+#include "common.h"
+#include <math.h>
+
+#if defined(__AVX512F__)
+#define LANES 16
+#elif defined(__AVX__)
+#define LANES 8
+#else
+#define LANES 4
+#endif
+/* Accumulators, two per row, have to fit in the registers: AVX has only 16. */
+#define ROWS (LANES == 8 ? 4 : 8)
+#define BLOCK 16
+#define GROUPS (BLOCK / ROWS)
+#define KEYS 64 /* keys of one tile in the backward pass */
+#define LOG2_E 1.44269504f
+#define LN_2 0.693147181f
+
+#define UNROLL _Pragma("GCC unroll 8")
+
+typedef float vec __attribute__((vector_size(4 * LANES)));
+typedef int32_t ivec __attribute__((vector_size(4 * LANES)));
+
+#if LANES == 16
+#define LOW 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#define COUNT 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+#elif LANES == 8
+#define LOW 0, 8, 1, 9, 2, 10, 3, 11
+#define HIGH 4, 12, 5, 13, 6, 14, 7, 15
+#define COUNT 0, 1, 2, 3, 4, 5, 6, 7
+#else
+#define LOW 0, 4, 1, 5
+#define HIGH 2, 6, 3, 7
+#define COUNT 0, 1, 2, 3
+#endif
+/* The lower or higher halves of two vectors, alternating. */
+#ifdef __clang__
+#define WEAVE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define WEAVE(a, b, ...) __builtin_shuffle(a, b, (ivec){__VA_ARGS__})
+#endif
+
+INLINE vec vec_at(const float *data) {
+    vec value;
+    memcpy(&value, data, sizeof value);
+    return value;
+}
+
+INLINE void put(float *data, vec value) { memcpy(data, &value, sizeof value); }
+
+INLINE vec choose(ivec mask, vec yes, vec no) {
+    return (vec)((mask & (ivec)yes) | (~mask & (ivec)no));
+}
+
+/* 2^x, relative error below 2e-7; 0 below 2^-126; a NaN stays a NaN. Rounding goes through the
+ * bits: (x + c) - c may be simplified to x under the flags that these kernels are compiled with. */
+INLINE vec exp2_vec(vec x) {
+    ivec shifted = (ivec)(x + 12582912.0f);
+    vec rest = x - __builtin_convertvector(shifted - 0x4b400000, vec);
+    vec p = rest * 1.3276471e-3f + 9.6755413e-3f;
+    p = p * rest + 5.5507133e-2f;
+    p = p * rest + 2.4022120e-1f;
+    p = p * rest + 6.9314697e-1f;
+    p = p * rest + 1.0f;
+    vec power = p * (vec)((shifted + 127) << 23);
+    return (vec)((ivec)power & ~(x < -126.0f));
+}
+
+INLINE vec larger(vec a, vec b) { return choose(a > b, a, b); }
+
+/* One number per row out of one vector per row: `rows` is used up. */
+INLINE vec across(vec rows[LANES], int maximum) {
+    for (int count = LANES / 2; count; count /= 2)
+        for (int i = 0; i < count; i++) {
+            vec low = WEAVE(rows[i], rows[i + count], LOW);
+            vec high = WEAVE(rows[i], rows[i + count], HIGH);
+            rows[i] = maximum ? larger(low, high) : low + high;
+        }
+    return rows[0];
+}
+
+/* (length, E) at `stride` to zero-padded float32 rows (until, W), times `factor`. */
+INLINE void pack_body(const void *data, long stride, float factor, float *rows, long length,
+                      long until, long width, long padded, int bf16) {
+    for (long t = 0; t < until; t++, rows += padded) {
+        long filled = t < length ? width : 0;
+        for (long e = 0; e < filled; e++)
+            rows[e] = load(data, t * stride + e, bf16) * factor;
+        memset(rows + filled, 0, sizeof(float) * (padded - filled));
+    }
+}
+
+static void pack_rows(const void *data, long stride, float factor, float *rows, long length,
+                      long until, long width, long padded, int bf16) {
+    bf16 ? pack_body(data, stride, factor, rows, length, until, width, padded, 1)
+         : pack_body(data, stride, factor, rows, length, until, width, padded, 0);
+}
+
+/* The way back: rows (length, W) to (length, E) at `stride`, times `factor`. */
+INLINE void unpack_body(void *data, long stride, float factor, const float *rows, long length,
+                        long width, long padded, int bf16) {
+    for (long t = 0; t < length; t++, rows += padded)
+        for (long e = 0; e < width; e++)
+            store(data, t * stride + e, rows[e] * factor, bf16);
+}
+
+static void unpack_rows(void *data, long stride, float factor, const float *rows, long length,
+                        long width, long padded, int bf16) {
+    bf16 ? unpack_body(data, stride, factor, rows, length, width, padded, 1)
+         : unpack_body(data, stride, factor, rows, length, width, padded, 0);
+}
+
+/* Rows (T, W) to panels (T / LANES, E, LANES). */
+static void pack_panels(const float *rows, float *panels, long length, long width, long padded) {
+    for (long t = 0; t < length; t += LANES, rows += LANES * padded, panels += LANES * width)
+        for (long e = 0; e < width; e += LANES) {
+            vec from[LANES], to[LANES];
+            UNROLL for (int i = 0; i < LANES; i++) from[i] = vec_at(rows + i * padded + e);
+            for (int count = 1; count < LANES; count *= 2) {
+                for (int i = 0; i < LANES / 2; i++) {
+                    to[2 * i] = WEAVE(from[i], from[i + LANES / 2], LOW);
+                    to[2 * i + 1] = WEAVE(from[i], from[i + LANES / 2], HIGH);
+                }
+                memcpy(from, to, sizeof from);
+            }
+            for (long i = 0; i < LANES && e + i < width; i++)
+                put(panels + (e + i) * LANES, from[i]);
+        }
+}
+
+/* acc[r] += sum over i < steps of a[r, i] * b[i], for ROWS rows and one or two vectors. */
+INLINE void product(vec acc[ROWS][2], int vectors, const float *a, long a_row, long a_step,
+                    const float *b, long b_vector, long b_step, long steps) {
+    for (long i = 0; i < steps; i++, a += a_step, b += b_step) {
+        vec first = vec_at(b), second = vectors == 2 ? vec_at(b + b_vector) : first;
+        UNROLL for (int r = 0; r < ROWS; r++) {
+            float value = a[r * a_row];
+            acc[r][0] += value * first;
+            if (vectors == 2)
+                acc[r][1] += value * second;
+        }
+    }
+}
+
+INLINE void product_onto(float *c, long c_row, int vectors, const float *a, long a_row,
+                         long a_step, const float *b, long b_step, long steps) {
+    vec acc[ROWS][2];
+    UNROLL for (int r = 0; r < ROWS; r++) for (int v = 0; v < vectors; v++) acc[r][v] =
+        vec_at(c + r * c_row + v * LANES);
+    product(acc, vectors, a, a_row, a_step, b, LANES, b_step, steps);
+    UNROLL for (int r = 0; r < ROWS; r++) for (int v = 0; v < vectors; v++)
+        put(c + r * c_row + v * LANES, acc[r][v]);
+}
+
+/* c (ROWS, W) += a (ROWS, steps) b (steps, W). */
+INLINE void product_wide(float *c, const float *a, long a_row, long a_step, const float *b,
+                         long steps, long padded) {
+    long e = 0;
+    for (; e + 2 * LANES <= padded; e += 2 * LANES)
+        product_onto(c + e, padded, 2, a, a_row, a_step, b + e, padded, steps);
+    if (e < padded)
+        product_onto(c + e, padded, 1, a, a_row, a_step, b + e, padded, steps);
+}
+
+/* Which keys the queries of a block see: each row from `first` to `last`; each group of ROWS rows
+ * nothing outside of from..to, and all of it inside of full_from..full_to (ends excluded). */
+typedef struct {
+    int32_t first[BLOCK], last[BLOCK];
+    long from[GROUPS], to[GROUPS], full_from[GROUPS], full_to[GROUPS];
+    long lowest, highest;
+} Sight;
+
+static __attribute__((noinline)) void look(Sight *sight, const int32_t *starts, long block, long length) {
+    sight->lowest = length, sight->highest = 0;
+    for (int g = 0; g < GROUPS; g++) {
+        long from = length, to = 0, full_from = 0, full_to = length;
+        for (int r = g * ROWS; r < (g + 1) * ROWS; r++) {
+            long t = block + r;
+            /* A row past the end sees nothing. */
+            long first = t >= length ? length : starts ? starts[t] : 0, end = t < length ? t + 1 : 0;
+            sight->first[r] = first, sight->last[r] = end - 1;
+            from = first < from ? first : from, to = end > to ? end : to;
+            full_from = first > full_from ? first : full_from;
+            full_to = end < full_to ? end : full_to;
+        }
+        sight->from[g] = from / LANES * LANES, sight->to[g] = to;
+        sight->full_from[g] = full_from, sight->full_to[g] = full_to;
+        sight->lowest = sight->from[g] < sight->lowest ? sight->from[g] : sight->lowest;
+        sight->highest = to > sight->highest ? to : sight->highest;
+    }
+}
+
+/* Scores of ROWS queries (rows q) with one or two vectors of keys; what is not seen is -infinity. */
+INLINE void scores(vec acc[ROWS][2], int vectors, const float *q, long padded, const float *panels,
+                   long width, const Sight *sight, int group, long key) {
+    UNROLL for (int r = 0; r < ROWS; r++) acc[r][0] = acc[r][1] = (vec){0};
+    product(acc, vectors, q, padded, 1, panels + key * width, width * LANES, LANES, width);
+    if (key >= sight->full_from[group] && key + vectors * LANES <= sight->full_to[group])
+        return;
+    for (int v = 0; v < vectors; v++) {
+        ivec keys = (ivec){COUNT} + (int32_t)(key + v * LANES);
+        UNROLL for (int r = 0; r < ROWS; r++) {
+            int row = group * ROWS + r;
+            ivec hidden = (keys < sight->first[row]) | (keys > sight->last[row]);
+            acc[r][v] = choose(hidden, (vec){0} - INFINITY, acc[r][v]);
+        }
+    }
+}
+
+typedef struct {
+    long T, H, G, E, W, Tp; /* Tp: T up to whole blocks and vectors */
+} Shape;
+
+INLINE Shape shape_of(long T, long H, long G, long E) {
+    long whole = BLOCK > LANES ? BLOCK : LANES;
+    return (Shape){T, H, G, E, (E + LANES - 1) / LANES * LANES, (T + whole - 1) / whole * whole};
+}
+
+/* Rows of scores are not a power of two apart: those would compete for the same cache lines. */
+INLINE long score_row(Shape n) { return n.Tp + LANES; }
+
+/* How many floats of scratch one task needs. */
+void attention_scratch(int64_t *forward, long T, long E) {
+    Shape n = shape_of(T, 1, 1, E);
+    forward[0] = 2 * n.Tp * n.W + n.Tp * n.E + BLOCK * (2 * n.W + score_row(n));
+    forward[1] = 6 * n.Tp * n.W + 2 * n.Tp * n.E + 2 * BLOCK * KEYS + n.Tp;
+}
+
+static void block_scores(float *s, vec top[BLOCK], const float *q, const float *panels,
+                         const Sight *sight, Shape n) {
+    for (int r = 0; r < BLOCK; r++)
+        top[r] = (vec){0} - INFINITY;
+    for (long key = sight->lowest; key < sight->highest; key += 2 * LANES)
+        for (int g = 0; g < GROUPS; g++) {
+            if (key >= sight->to[g] || key + 2 * LANES <= sight->from[g])
+                continue;
+            int vectors = key + LANES < sight->to[g] ? 2 : 1;
+            vec acc[ROWS][2];
+            float *rows = s + g * ROWS * score_row(n) + key;
+            const float *queries = q + g * ROWS * n.W;
+            if (vectors == 2) {
+                scores(acc, 2, queries, n.W, panels, n.E, sight, g, key);
+                UNROLL for (int r = 0; r < ROWS; r++) {
+                    put(rows + r * score_row(n), acc[r][0]);
+                    put(rows + r * score_row(n) + LANES, acc[r][1]);
+                    top[g * ROWS + r] =
+                        larger(top[g * ROWS + r], larger(acc[r][0], acc[r][1]));
+                }
+            } else {
+                scores(acc, 1, queries, n.W, panels, n.E, sight, g, key);
+                UNROLL for (int r = 0; r < ROWS; r++) {
+                    put(rows + r * score_row(n), acc[r][0]);
+                    top[g * ROWS + r] = larger(top[g * ROWS + r], acc[r][0]);
+                }
+            }
+        }
+}
+
+static void forward_block(const void *q, const int32_t *starts, void *out, float *lse, float *panels,
+                          float *v_rows, float *scratch, long block, Shape n, int bf16) {
+    float *q_rows = scratch, *out_rows = q_rows + BLOCK * n.W, *s = out_rows + BLOCK * n.W;
+    long here = n.T - block < BLOCK ? n.T - block : BLOCK, stride = n.H * n.E;
+    Sight sight;
+    look(&sight, starts, block, n.T);
+    pack_rows((const char *)q + block * stride * (bf16 ? 2 : 4), stride,
+              LOG2_E / sqrtf((float)n.E), q_rows, here, BLOCK, n.E, n.W, bf16);
+    vec top[BLOCK], sum[BLOCK];
+    float tops[BLOCK], sums[BLOCK];
+    block_scores(s, top, q_rows, panels, &sight, n);
+    for (int r = 0; r < BLOCK; r += LANES)
+        put(tops + r, across(top + r, 1));
+    for (int r = 0; r < BLOCK; r++) {
+        float *row = s + r * score_row(n);
+        sum[r] = (vec){0};
+        for (long key = sight.from[r / ROWS]; key < sight.to[r / ROWS]; key += LANES) {
+            vec p = exp2_vec(vec_at(row + key) - tops[r]);
+            put(row + key, p);
+            sum[r] += p;
+        }
+    }
+    for (int r = 0; r < BLOCK; r += LANES)
+        put(sums + r, across(sum + r, 0));
+    memset(out_rows, 0, sizeof(float) * BLOCK * n.W);
+    for (int g = 0; g < GROUPS; g++)
+        product_wide(out_rows + g * ROWS * n.W, s + g * ROWS * score_row(n) + sight.from[g],
+                     score_row(n), 1, v_rows + sight.from[g] * n.W, sight.to[g] - sight.from[g],
+                     n.W);
+    for (long r = 0; r < here; r++) {
+        float share = 1.0f / sums[r];
+        lse[block + r] = tops[r] + log2f(sums[r]);
+        for (long e = 0; e < n.W; e += LANES)
+            put(out_rows + r * n.W + e, vec_at(out_rows + r * n.W + e) * share);
+    }
+    unpack_rows((char *)out + block * stride * (bf16 ? 2 : 4), stride, 1, out_rows, here, n.E, n.W,
+                bf16);
+}
+
+static void forward_task(const void *q, const void *k, const void *v, const int32_t *starts,
+                         void *out, float *lse, float *scratch, long b, long g, Shape n, int bf16) {
+    float *k_rows = scratch, *v_rows = k_rows + n.Tp * n.W, *panels = v_rows + n.Tp * n.W;
+    long size = bf16 ? 2 : 4, keys = (b * n.T * n.G + g) * n.E * size;
+    pack_rows((const char *)k + keys, n.G * n.E, 1, k_rows, n.T, n.Tp, n.E, n.W, bf16);
+    pack_rows((const char *)v + keys, n.G * n.E, 1, v_rows, n.T, n.Tp, n.E, n.W, bf16);
+    pack_panels(k_rows, panels, n.Tp, n.E, n.W);
+    for (long h = g * (n.H / n.G); h < (g + 1) * (n.H / n.G); h++) {
+        long head = (b * n.T * n.H + h) * n.E * size;
+        for (long block = 0; block < n.T; block += BLOCK)
+            forward_block((const char *)q + head, starts ? starts + b * n.T : 0, (char *)out + head,
+                          lse + (b * n.H + h) * n.T, panels, v_rows, panels + n.Tp * n.E, block, n,
+                          bf16);
+    }
+}
+
+/* `lse`, (B, H, T), is the log2 of the sum of the exponentials of the scores. Slot after slot of
+ * `scratch` belongs to one thread at a time. */
+void attention_forward(const void *q, const void *k, const void *v, const int32_t *starts,
+                       void *out, float *lse, float *scratch, long slots, long size, long B, long T,
+                       long H, long G, long E, int bf16) {
+    Shape n = shape_of(T, H, G, E);
+#pragma omp parallel for schedule(static)
+    for (long slot = 0; slot < slots; slot++)
+        for (long task = slot; task < B * G; task += slots)
+            forward_task(q, k, v, starts, out, lse, scratch + slot * size, task / G, task % G, n,
+                         bf16);
+}

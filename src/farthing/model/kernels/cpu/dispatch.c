@@ -1,0 +1,77 @@
+/* Tokens to expert order and back. R = tokens * top_k rows, one per (token, choice). */
+#include "common.h"
+
+/* A stable counting sort by expert: `source` gives the choice of each sorted row, `place` the
+ * sorted row of each choice, `counts` the rows of each expert. */
+void sort_choices(const int64_t *ids, int32_t *source, int32_t *place, int64_t *counts, long rows,
+                  long experts) {
+    memset(counts, 0, sizeof(int64_t) * experts);
+    for (long r = 0; r < rows; r++) counts[ids[r]]++;
+    int64_t next = 0;
+    for (long e = 0; e < experts; e++) {
+        int64_t begin = next;
+        next += counts[e];
+        counts[e] = begin;
+    }
+    for (long r = 0; r < rows; r++) {
+        int64_t at = counts[ids[r]]++;
+        place[r] = (int32_t)at;
+        source[at] = (int32_t)r;
+    }
+    /* Each cursor now stands at its expert's end. */
+    for (long e = experts - 1; e > 0; e--) counts[e] -= counts[e - 1];
+}
+
+/* The token's row for every choice, in expert order; `weights` (or null) follow. */
+INLINE void gather(const void *tokens, const int32_t *source, const float *weights, void *rows,
+                   float *row_weights, long count, long top_k, long width, int x_bf16, int y_bf16) {
+#pragma omp parallel for schedule(static)
+    for (long r = 0; r < count; r++) {
+        long from = source[r] / top_k * width;
+#pragma omp simd
+        for (long i = 0; i < width; i++)
+            store(rows, r * width + i, load(tokens, from + i, x_bf16), y_bf16);
+        if (weights) row_weights[r] = weights[source[r]];
+    }
+}
+
+void gather_tokens(const void *tokens, const int32_t *source, const float *weights, void *rows,
+                   float *row_weights, long count, long top_k, long width, int x_bf16, int y_bf16) {
+    if (x_bf16)
+        y_bf16 ? gather(tokens, source, weights, rows, row_weights, count, top_k, width, 1, 1)
+               : gather(tokens, source, weights, rows, row_weights, count, top_k, width, 1, 0);
+    else
+        y_bf16 ? gather(tokens, source, weights, rows, row_weights, count, top_k, width, 0, 1)
+               : gather(tokens, source, weights, rows, row_weights, count, top_k, width, 0, 0);
+}
+
+/* Each token's rows, weighed (or plainly added where `weights` is null), in the order of its
+ * choices: the sum never depends on the sort. */
+INLINE void combine(const void *rows, const int32_t *place, const float *weights, void *tokens,
+                    long count, long top_k, long width, int x_bf16, int y_bf16) {
+#pragma omp parallel for schedule(static)
+    for (long n = 0; n < count; n++) {
+        for (long at = 0; at < width; at += 64) {
+            long lanes = width - at < 64 ? width - at : 64;
+            float sums[64] = {0};
+            for (long k = 0; k < top_k; k++) {
+                long from = (long)place[n * top_k + k] * width + at;
+                float w = weights ? weights[n * top_k + k] : 1.0f;
+#pragma omp simd
+                for (long i = 0; i < lanes; i++) sums[i] += w * load(rows, from + i, x_bf16);
+            }
+#pragma omp simd
+            for (long i = 0; i < lanes; i++) store(tokens, n * width + at + i, sums[i], y_bf16);
+        }
+    }
+}
+
+void combine_rows(const void *rows, const int32_t *place, const float *weights, void *tokens,
+                  long count, long top_k, long width, int x_bf16, int y_bf16) {
+    if (x_bf16)
+        y_bf16 ? combine(rows, place, weights, tokens, count, top_k, width, 1, 1)
+               : combine(rows, place, weights, tokens, count, top_k, width, 1, 0);
+    else
+        y_bf16 ? combine(rows, place, weights, tokens, count, top_k, width, 0, 1)
+               : combine(rows, place, weights, tokens, count, top_k, width, 0, 0);
+}

@@ -1,0 +1,96 @@
+"""Output projection and cross-entropy together: the logits of all tokens never exist at once.
+
+Shapes: N tokens, D hidden width, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from farthing.model.kernels.native import call, usable
+from farthing.model.kernels.precision import product_dtype
+
+# Logits of one chunk: small enough for a core's cache, large enough for a fast product.
+_CHUNK_BYTES = 1 << 21
+_LEAST_ROWS = 64
+
+
+def linear_cross_entropy(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:
+    """Mean negative log-likelihood in nats, a float32 scalar (float64 of float64).
+
+    Args:
+        hidden_ND: what the output matrix reads.
+        weight_VD: the output matrix.
+        targets_N: int64 ids, each below V.
+    """
+    if usable(hidden_ND, weight_VD):
+        return _LinearCrossEntropy.apply(hidden_ND, weight_VD, targets_N)  # type: ignore[no-any-return, no-untyped-call]
+    return plain_linear_cross_entropy(hidden_ND, weight_VD, targets_N)
+
+
+def plain_linear_cross_entropy(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:
+    """The same in torch's operators; in chunks where torch (2.13) can."""
+    # The chunks pay on accelerators, where the logits of a long batch would fill the memory.
+    if hidden_ND.device.type != "cpu" and hasattr(F, "linear_cross_entropy"):
+        dtype = product_dtype(hidden_ND)
+        return F.linear_cross_entropy(
+            hidden_ND.to(dtype),
+            weight_VD.to(dtype),
+            targets_N,
+            options=torch.nn.LinearCrossEntropyOptions(),
+        ).float()
+    logits_NV = F.linear(hidden_ND, weight_VD)
+    precise = torch.promote_types(logits_NV.dtype, torch.float32)
+    return F.cross_entropy(logits_NV.to(precise), targets_N)
+
+
+class _LinearCrossEntropy(torch.autograd.Function):
+    """The gradients are made with the loss, chunk by chunk: logits are read while still in cache.
+
+    So the products of the backward pass are done in the forward one; nothing is computed twice.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:  # noqa: ANN401
+        dtype = product_dtype(hidden_ND)
+        weight, hidden = weight_VD.to(dtype), hidden_ND.contiguous().to(dtype)
+        tokens, vocab = len(hidden), len(weight)
+        chunk = max(_LEAST_ROWS, _CHUNK_BYTES // (vocab * weight.element_size()))
+        logits = weight.new_empty(min(chunk, tokens), vocab)
+        losses_N = torch.empty(tokens, dtype=torch.float32)
+        d_hidden = torch.empty_like(hidden)
+        d_weight = torch.zeros_like(weight_VD)
+        targets_N = targets_N.contiguous()
+        for begin in range(0, tokens, chunk):
+            part = slice(begin, min(begin + chunk, tokens))
+            rows = part.stop - begin
+            block = torch.mm(hidden[part], weight.T, out=logits[:rows])
+            call(
+                "cross_entropy_in_place",
+                *(block, targets_N[part], losses_N[part]),
+                *(rows, vocab, 1.0 / tokens, dtype == torch.bfloat16),
+            )
+            if ctx.needs_input_grad[0]:
+                torch.mm(block, weight, out=d_hidden[part])
+            if ctx.needs_input_grad[1]:
+                _add_product(d_weight, block.T, hidden[part])
+        ctx.save_for_backward(d_hidden, d_weight)
+        ctx.hidden_dtype = hidden_ND.dtype
+        return losses_N.double().mean().float()
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:  # noqa: ANN401
+        d_hidden, d_weight = ctx.saved_tensors
+        return (d_hidden * grad).to(ctx.hidden_dtype), d_weight * grad, None
+
+
+def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
+    """total += left @ right, the sum over chunks in the total's own precision."""
+    if left.dtype == total.dtype:
+        total.addmm_(left, right)
+    else:
+        total += left @ right
