@@ -12,11 +12,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from farthing.model.config import ModelConfig
+from farthing.model.kernels.attention import attend
+from farthing.model.kernels.heads import turned_heads
+from farthing.model.norm import RmsNorm
 
 
 @dataclass
 class LayerCache:
-    """Keys and values of one layer seen so far, each (B, G, T, E)."""
+    """Keys and values of one layer seen so far, each (B, T, G, E)."""
 
     keys: Tensor | None = None
     values: Tensor | None = None
@@ -24,8 +27,8 @@ class LayerCache:
     def extend(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Append new positions; return all of them."""
         if self.keys is not None and self.values is not None:
-            keys = torch.cat((self.keys, keys), dim=2)
-            values = torch.cat((self.values, values), dim=2)
+            keys = torch.cat((self.keys, keys), dim=1)
+            values = torch.cat((self.values, values), dim=1)
         self.keys, self.values = keys, values
         return keys, values
 
@@ -35,45 +38,46 @@ class Attention(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.head_dim = config.head_dim
+        self.num_heads = config.num_heads
         queries = config.num_heads * config.head_dim
         keys = config.num_kv_heads * config.head_dim
         self.q_proj = nn.Linear(config.hidden_dim, queries, bias=False)
         self.k_proj = nn.Linear(config.hidden_dim, keys, bias=False)
         self.v_proj = nn.Linear(config.hidden_dim, keys, bias=False)
         self.o_proj = nn.Linear(queries, config.hidden_dim, bias=False)
-        self.q_norm = nn.RMSNorm(config.head_dim, eps=config.norm_eps)
-        self.k_norm = nn.RMSNorm(config.head_dim, eps=config.norm_eps)
-        self.grouped = config.num_heads != config.num_kv_heads
+        self.q_norm = RmsNorm(config.head_dim, config.norm_eps)
+        self.k_norm = RmsNorm(config.head_dim, config.norm_eps)
 
     def forward(
         self,
         x_BTD: Tensor,
         rope: tuple[Tensor, Tensor],
-        mask: Tensor | None,
+        starts_BT: Tensor | None,
         cache: LayerCache | None,
     ) -> Tensor:
-        """Attend; with a `cache`, x holds only the new positions.
+        """Attend; with a `cache`, x holds only the new positions of one document.
 
         Args:
             x_BTD: normed hidden states.
             rope: cosines and sines of the positions in x, each (T, E).
-            mask: True where a query may look, (B, 1, T, keys); None means plain causal.
+            starts_BT: the first position that each query may see; None for the first of all.
             cache: earlier keys and values, extended in place.
         """
-        batch, length, _ = x_BTD.shape
-        heads = (batch, length, -1, self.head_dim)
-        q_BHTE = self.q_proj(x_BTD).view(heads)
-        k_BGTE = self.k_proj(x_BTD).view(heads)
-        q_BHTE = _rotate(_norm(self.q_norm, q_BHTE).transpose(1, 2), rope)
-        k_BGTE = _rotate(_norm(self.k_norm, k_BGTE).transpose(1, 2), rope)
-        v_BGTE = self.v_proj(x_BTD).view(heads).transpose(1, 2)
-        if cache is not None:
-            k_BGTE, v_BGTE = cache.extend(k_BGTE, v_BGTE)
-        out_BHTE = F.scaled_dot_product_attention(
-            q_BHTE, k_BGTE, v_BGTE, attn_mask=mask, is_causal=mask is None, enable_gqa=self.grouped
+        # One product instead of three: the weights are small beside the tokens that they meet.
+        weights = (self.q_proj.weight, self.k_proj.weight, self.v_proj.weight)
+        q_BTHE, k_BTGE, v_BTGE = turned_heads(
+            F.linear(x_BTD, torch.cat(weights)),
+            self.q_norm.weight,
+            self.k_norm.weight,
+            rope,
+            queries=self.num_heads,
+            eps=self.q_norm.eps,
         )
-        out: Tensor = self.o_proj(out_BHTE.transpose(1, 2).reshape(batch, length, -1))
+        if cache is None:
+            out_BTHE = attend(q_BTHE, k_BTGE, v_BTGE, starts_BT)
+        else:
+            out_BTHE = _attend_all(q_BTHE, *cache.extend(k_BTGE, v_BTGE))
+        out: Tensor = self.o_proj(out_BTHE.flatten(2))
         return out
 
 
@@ -85,29 +89,15 @@ def rope_tables(config: ModelConfig, length: int) -> tuple[Tensor, Tensor]:
     return angles.cos().float(), angles.sin().float()
 
 
-def document_mask(tokens_BT: Tensor, end_of_text: int) -> Tensor | None:
-    """True where a query may look: not ahead, not into another document; (B, 1, T, T).
-
-    A document starts with `end_of_text`. None where no sequence holds a boundary: plain causal
-    attention then needs no mask in memory.
-    """
-    starts_BT = tokens_BT == end_of_text
-    # A marker at position 0 opens the only document there is so far.
-    if not bool(starts_BT[:, 1:].any()):
-        return None
-    document_BT = starts_BT.cumsum(dim=1)
-    same_BTT = document_BT[:, :, None] == document_BT[:, None, :]
-    causal_TT = torch.ones(same_BTT.shape[1:], dtype=torch.bool, device=tokens_BT.device).tril()
-    return (same_BTT & causal_TT)[:, None]
-
-
-def _norm(norm: nn.RMSNorm, x: Tensor) -> Tensor:
-    # Autocast gives bf16 projections, the norm's weight stays fp32: torch fuses only equal dtypes.
-    out: Tensor = norm(x.to(norm.weight.dtype))
-    return out
-
-
-def _rotate(x_BHTE: Tensor, rope: tuple[Tensor, Tensor]) -> Tensor:
-    cos_TE, sin_TE = (table.to(x_BHTE.dtype) for table in rope)
-    first, second = x_BHTE.chunk(2, dim=-1)
-    return x_BHTE * cos_TE + torch.cat((-second, first), dim=-1) * sin_TE
+def _attend_all(q_BTHE: Tensor, k_BSGE: Tensor, v_BSGE: Tensor) -> Tensor:
+    """Attention of the last T of S positions to all before them: generation."""
+    length, seen = q_BTHE.shape[1], k_BSGE.shape[1]
+    mask_TS = torch.ones(length, seen, dtype=torch.bool, device=q_BTHE.device)
+    out_BHTE = F.scaled_dot_product_attention(
+        q_BTHE.transpose(1, 2),
+        k_BSGE.transpose(1, 2),
+        v_BSGE.transpose(1, 2),
+        attn_mask=mask_TS.tril(diagonal=seen - length),
+        enable_gqa=q_BTHE.shape[2] != k_BSGE.shape[2],
+    )
+    return out_BHTE.transpose(1, 2)

@@ -68,12 +68,12 @@ class DecoderLayer(nn.Module):
         self,
         x_BTD: Tensor,
         rope: tuple[Tensor, Tensor],
-        mask: Tensor | None,
+        starts_BT: Tensor | None,
         cache: LayerCache | None,
         selection: tuple[Tensor | None, int] | None,
     ) -> Tensor:
         """Add attention and feed-forward; `selection` (expert ids, top-k) for sparse layers."""
-        x_BTD = x_BTD + self.self_attn(self.input_layernorm(x_BTD), rope, mask, cache)
+        x_BTD = x_BTD + self.self_attn(self.input_layernorm(x_BTD), rope, starts_BT, cache)
         normed_BTD = self.post_attention_layernorm(x_BTD)
         out_BTD: Tensor = self.mlp(normed_BTD, *(selection or ()))
         return x_BTD + out_BTD

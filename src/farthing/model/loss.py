@@ -1,4 +1,4 @@
-"""Next-token loss in nats, always in fp32 or better."""
+"""Losses of single tokens in nats, always in fp32 or better: what evaluation adds up."""
 
 from __future__ import annotations
 
@@ -16,8 +16,3 @@ def token_nats(logits_BTV: Tensor, targets_BT: Tensor) -> Tensor:
         reduction="none",
     )
     return losses_N.view_as(targets_BT)
-
-
-def mean_nats(logits_BTV: Tensor, targets_BT: Tensor) -> Tensor:
-    """Mean negative log-likelihood per token: the training loss."""
-    return token_nats(logits_BTV, targets_BT).mean()

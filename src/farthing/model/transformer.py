@@ -9,9 +9,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from farthing.model.attention import LayerCache, document_mask, rope_tables
+from farthing.model.attention import LayerCache, rope_tables
 from farthing.model.block import DecoderLayer, SparseFeedForward
 from farthing.model.config import ModelConfig
+from farthing.model.kernels.attention import document_starts
+from farthing.model.kernels.cross_entropy import linear_cross_entropy
+from farthing.model.norm import RmsNorm
 from farthing.model.shape import Shape
 
 
@@ -41,7 +44,7 @@ class Transformer(nn.Module):
             DecoderLayer(config, sparse=config.is_sparse(layer))
             for layer in range(config.num_layers)
         )
-        self.norm = nn.RMSNorm(config.hidden_dim, eps=config.norm_eps)
+        self.norm = RmsNorm(config.hidden_dim, config.norm_eps)
         self.lm_head = nn.Linear(config.hidden_dim, vocab_size, bias=False)
         if config.tie_embeddings:
             self.lm_head.weight = self.embed_tokens.weight
@@ -62,26 +65,42 @@ class Transformer(nn.Module):
             shape: what to keep; checked by the caller (`Shape.checked`).
             cache: for generation: `tokens_BT` then holds only new tokens of one document.
         """
-        shape = shape or self.full_shape
+        logits: Tensor = self.lm_head(self._hidden(tokens_BT, shape or self.full_shape, cache))
+        return logits
+
+    def mean_nats(
+        self, tokens_BT: Tensor, targets_BT: Tensor, shape: Shape | None = None
+    ) -> Tensor:
+        """The training loss: mean negative log-likelihood per token, in nats.
+
+        Equal to that of `forward`'s logits, which are never held all at once.
+        """
+        hidden_BTD = self._hidden(tokens_BT, shape or self.full_shape, None)
+        return linear_cross_entropy(
+            hidden_BTD.flatten(0, 1), self.lm_head.weight, targets_BT.flatten()
+        )
+
+    def _hidden(self, tokens_BT: Tensor, shape: Shape, cache: KeyValueCache | None) -> Tensor:
+        """What the output matrix reads, (B, T, D)."""
         start = cache.length if cache else 0
         length = tokens_BT.shape[1]
         if start + length > self.rope_cos.shape[0]:
             self._register_rope(2 * (start + length))
         rope = (self.rope_cos[start : start + length], self.rope_sin[start : start + length])
-        mask = self._mask(tokens_BT, start, cached=cache is not None)
+        starts_BT = None if cache else document_starts(tokens_BT, self.end_of_text)
         x_BTD = self.embed_tokens(tokens_BT)
         for layer in shape.layers:
             x_BTD = self.layers[layer](
                 x_BTD,
                 rope,
-                mask,
+                starts_BT,
                 cache.layers[layer] if cache else None,
                 self.selection(shape, layer),
             )
         if cache:
             cache.length += length
-        logits: Tensor = self.lm_head(self.norm(x_BTD))
-        return logits
+        hidden_BTD: Tensor = self.norm(x_BTD)
+        return hidden_BTD
 
     def sparse_blocks(self) -> list[SparseFeedForward]:
         """The blocks with routed experts, in layer order."""
@@ -99,16 +118,6 @@ class Transformer(nn.Module):
             # Ascending ids: the order of the experts' products then never depends on the rank.
             return ranking_E[:experts].sort().values, top_k
         return torch.tensor(experts, device=self.expert_ranking.device), top_k
-
-    def _mask(self, tokens_BT: Tensor, start: int, *, cached: bool) -> Tensor | None:
-        if not cached:
-            return document_mask(tokens_BT, self.end_of_text)
-        length = tokens_BT.shape[1]
-        if start == 0:
-            return None
-        positions = torch.arange(start, start + length, device=tokens_BT.device)
-        seen = torch.arange(start + length, device=tokens_BT.device)
-        return (seen[None, :] <= positions[:, None])[None, None]
 
     def _register_rope(self, length: int) -> None:
         cos, sin = rope_tables(self.config, length)

@@ -1,7 +1,8 @@
 """Routed SwiGLU experts over sorted rows: every expert's tokens one contiguous block.
 
 Shapes: N tokens, K experts per token, E experts, D hidden width, F inner width of one expert,
-G = 2F (gate and up side by side), R = N * K rows, one per (token, expert) pair, sorted by expert.
+G = 2F (gate and up side by side), R rows, one per (token, expert) pair and some of padding,
+sorted by expert.
 """
 
 from __future__ import annotations
@@ -14,6 +15,10 @@ from torch import Tensor
 
 from farthing.model.kernels.native import call
 from farthing.model.kernels.precision import product_dtype
+
+# Every new size of a bf16 product costs the library behind it milliseconds of code generation, and
+# the experts' loads differ in every step: their blocks are padded to few sizes, with zeros.
+_BLOCK_ROWS = {torch.float32: 1, torch.bfloat16: 64}
 
 
 def sorted_experts(
@@ -45,8 +50,8 @@ class _SortedExperts(torch.autograd.Function):
         up_EFD: Tensor,
         down_EDF: Tensor,
     ) -> Tensor:
-        order = _Order(ids_NK, len(gate_EFD))
         dtype, inner = product_dtype(gate_EFD), gate_EFD.shape[1]
+        order = _Order(ids_NK, len(gate_EFD), dtype)
         gate_up_EGD = torch.cat((gate_EFD, up_EFD), dim=1).to(dtype)
         down_EDF = down_EDF.to(dtype)
         rows_RD, row_weights_R = order.gather(x_ND, weights_NK, dtype)
@@ -105,20 +110,27 @@ class _SortedExperts(torch.autograd.Function):
 class _Order:
     """The rows of a batch, sorted by expert; stable, so that an expert sees tokens in order."""
 
-    def __init__(self, ids_NK: Tensor, experts: int) -> None:
+    def __init__(self, ids_NK: Tensor, experts: int, dtype: torch.dtype) -> None:
         self.tokens, self.top_k = ids_NK.shape
-        self.rows = self.tokens * self.top_k
-        # Which choice each sorted row is, and where each choice went.
-        self._source_R = torch.empty(self.rows, dtype=torch.int32)
-        self._place_R = torch.empty(self.rows, dtype=torch.int32)
+        choices, ids_NK = ids_NK.numel(), ids_NK.contiguous()
         counts_E = torch.empty(experts, dtype=torch.int64)
+        call("count_choices", ids_NK, counts_E, choices, experts)
+        step = _BLOCK_ROWS[dtype]
+        padded_E = (counts_E + step - 1) // step * step
+        self._counts: list[int] = padded_E.tolist()
+        self.rows = sum(self._counts)
+        self.empty_experts = [e for e, count in enumerate(self._counts) if not count]
+        # Which choice each row is (-1 for padding), and where each choice went.
+        self._source_R = torch.full((self.rows,), -1, dtype=torch.int32)
+        self._place_C = torch.empty(choices, dtype=torch.int32)
         call(
             "sort_choices",
-            *(ids_NK.contiguous(), self._source_R, self._place_R, counts_E),
-            *(self.rows, experts),
+            ids_NK,
+            padded_E.cumsum(0) - padded_E,
+            self._source_R,
+            self._place_C,
+            choices,
         )
-        self._counts: list[int] = counts_E.tolist()
-        self.empty_experts = [e for e, count in enumerate(self._counts) if not count]
 
     def blocks(self, *rows: Tensor) -> Iterator[tuple[Any, ...]]:
         """Each expert that has rows, with its block of every tensor."""
@@ -149,7 +161,7 @@ class _Order:
         x_ND = torch.empty(self.tokens, rows_RD.shape[1], dtype=dtype)
         call(
             "combine_rows",
-            *(rows_RD, self._place_R),
+            *(rows_RD, self._place_C),
             weights_NK if weights_NK is None else weights_NK.contiguous(),
             *(x_ND, self.tokens, self.top_k, rows_RD.shape[1]),
             *(rows_RD.dtype == torch.bfloat16, dtype == torch.bfloat16),
@@ -158,4 +170,4 @@ class _Order:
 
     def restore(self, values_R: Tensor) -> Tensor:
         """One value per row, back in the order of the choices, (N, K)."""
-        return values_R[self._place_R].view(self.tokens, self.top_k)
+        return values_R[self._place_C].view(self.tokens, self.top_k)

@@ -108,7 +108,9 @@ def scaled_product(
     """
     left_MK, left_M1 = quantize(left_MK, left_format)
     right_NK, right_N1 = quantize(right_NK, FORWARD)
-    return _scaled_mm(left_MK, right_NK.t(), left_M1, right_N1.t(), fast=fast)
+    # torch's CPU kernel is made of products that autocast would lower.
+    with torch.autocast(left_MK.device.type, enabled=False):
+        return _scaled_mm(left_MK, right_NK.t(), left_M1, right_N1.t(), fast=fast)
 
 
 def plain_scaled_product(left_MK: Tensor, right_NK: Tensor, left_format: torch.dtype) -> Tensor:
@@ -203,7 +205,7 @@ def _scaled_mm(
             out_dtype=torch.bfloat16,
             use_fast_accum=fast,
         )
-    row = F.ScalingType.RowWise  # type: ignore[attr-defined]
+    row = F.ScalingType.RowWise
     return F.scaled_mm(left_MK, right_KN, left_M1, row, right_1N, row, use_fast_accum=fast)
 
 
@@ -223,7 +225,7 @@ def _scaled_grouped_mm(
             out_dtype=torch.bfloat16,
             use_fast_accum=fast,
         )
-    row = F.ScalingType.RowWise  # type: ignore[attr-defined]
+    row = F.ScalingType.RowWise
     product: Tensor = F.scaled_grouped_mm(  # type: ignore[attr-defined]
         rows_MK, right_EKN, rows_M, row, right_EN, row, offs=ends_E, use_fast_accum=fast
     )

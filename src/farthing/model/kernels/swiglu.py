@@ -41,7 +41,5 @@ class _SwiGlu(torch.autograd.Function):
         grad, d_gate_up = grad.contiguous(), torch.empty_like(gate_up)
         inner, bf16 = grad.shape[-1], gate_up.dtype == torch.bfloat16
         rows = grad.numel() // inner
-        call(
-            "swiglu_backward", grad, gate_up, None, d_gate_up, None, None, rows, inner, bf16
-        )
+        call("swiglu_backward", grad, gate_up, None, d_gate_up, None, None, rows, inner, bf16)
         return d_gate_up

@@ -1,9 +1,10 @@
-"""Causal attention within packed documents, for accelerators: no mask of T x T in memory.
+"""Causal attention within packed documents on accelerators: no mask of T x T in memory.
 
-Documents go through FlexAttention, which skips every block of keys that no query of a block may
-see. Not torch's `varlen_attn`: its signature changed in each release from 2.10 to 2.12, and its
-backward adds in no fixed order, so that a step could not be replayed bit by bit. A batch without
-a boundary takes `scaled_dot_product_attention`, whose causal kernels need no mask at all.
+FlexAttention skips every block of keys that no query of a block may see. Not torch's
+`varlen_attn`: its signature changed in each release from 2.10 to 2.12, it wants the number of
+documents on the host, and its backward adds in no fixed order, so that a step could not be
+replayed bit by bit. Where no document starts inside a sequence, and where `flex_usable` says no,
+the plain version (`plain_attend` in attention.py, the definition of both) is called instead.
 
 Shapes: B sequences, T positions, H query heads, G key/value heads, E head width, Q query blocks,
 K key blocks.
@@ -16,7 +17,6 @@ from functools import cache
 from typing import Any, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
@@ -29,54 +29,35 @@ _FLEX_DEVICES = ("cuda", "xpu")
 _NARROWEST_HEAD = 16
 
 
+def flex_usable(q_BTHE: Tensor) -> bool:
+    """Whether `attend_packed` takes these queries, with their gradient."""
+    return q_BTHE.device.type in _FLEX_DEVICES and q_BTHE.shape[-1] >= _NARROWEST_HEAD
+
+
 def attend_packed(
     q_BTHE: Tensor,
     k_BTGE: Tensor,
     v_BTGE: Tensor,
-    starts_BT: Tensor | None,
+    starts_BT: Tensor,
     mask: BlockMask | None = None,
 ) -> Tensor:
     """Attention scaled by E**-0.5, (B, T, H, E); under autocast in its dtype.
 
     Args:
-        q_BTHE: queries.
+        q_BTHE: queries, for which `flex_usable` holds.
         k_BTGE: keys; H is a multiple of G.
         v_BTGE: values.
         starts_BT: int32, the first key each query may see: the start of its document, so it never
-            falls along a sequence. None for plain causal attention.
+            falls along a sequence.
         mask: `packed_mask(starts_BT)`, made once for all layers; None builds it here.
     """
     dtype = product_dtype(q_BTHE)
-    q_BHTE, k_BGTE, v_BGTE = (x.transpose(1, 2).to(dtype) for x in (q_BTHE, k_BTGE, v_BTGE))
-    grouped = q_BHTE.shape[1] != k_BGTE.shape[1]
-    if starts_BT is not None and flex_usable(q_BHTE):
-        mask = packed_mask(starts_BT) if mask is None else mask
-        out_BHTE = _flex()(q_BHTE, k_BGTE, v_BGTE, block_mask=mask, enable_gqa=grouped)
-    else:
-        seen_B1TT = None if starts_BT is None else visible(starts_BT)[:, None]
-        out_BHTE = F.scaled_dot_product_attention(
-            *(q_BHTE, k_BGTE, v_BGTE),
-            attn_mask=seen_B1TT,
-            is_causal=seen_B1TT is None,
-            enable_gqa=grouped,
-        )
-    out_BTHE: Tensor = out_BHTE.transpose(1, 2)
-    return out_BTHE
-
-
-def visible(starts_BT: Tensor) -> Tensor:
-    """True where a query (second dimension) may see a key (third), (B, T, T): the definition."""
-    place_T = torch.arange(starts_BT.shape[1], device=starts_BT.device)
-    return (place_T <= place_T[:, None]) & (place_T >= starts_BT[:, :, None])
-
-
-def document_starts(tokens_BT: Tensor, end_of_text: int) -> Tensor:
-    """The first key each position may see, (B, T), int32: its document's opening `end_of_text`.
-
-    What comes before the first marker of a sequence is a document too, opened at 0.
-    """
-    place_T = torch.arange(tokens_BT.shape[1], device=tokens_BT.device, dtype=torch.int32)
-    return torch.where(tokens_BT == end_of_text, place_T, 0).cummax(dim=1).values
+    out_BHTE: Tensor = _flex()(
+        *(x.transpose(1, 2).to(dtype) for x in (q_BTHE, k_BTGE, v_BTGE)),
+        block_mask=packed_mask(starts_BT) if mask is None else mask,
+        enable_gqa=q_BTHE.shape[2] != k_BTGE.shape[2],
+    )
+    return out_BHTE.transpose(1, 2)
 
 
 def packed_mask(starts_BT: Tensor) -> BlockMask:
@@ -101,11 +82,6 @@ def packed_mask(starts_BT: Tensor) -> BlockMask:
         mask_mod=_visible_rule(starts_BT),
         seq_lengths=(length, length),
     )
-
-
-def flex_usable(q_BHTE: Tensor) -> bool:
-    """Whether FlexAttention takes these queries, with their gradient."""
-    return q_BHTE.device.type in _FLEX_DEVICES and q_BHTE.shape[-1] >= _NARROWEST_HEAD
 
 
 def _visible_rule(starts_BT: Tensor) -> Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]:

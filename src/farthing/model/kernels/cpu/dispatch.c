@@ -1,34 +1,37 @@
 /* Tokens to expert order and back. R = tokens * top_k rows, one per (token, choice). */
 #include "common.h"
 
-/* A stable counting sort by expert: `source` gives the choice of each sorted row, `place` the
- * sorted row of each choice, `counts` the rows of each expert. */
-void sort_choices(const int64_t *ids, int32_t *source, int32_t *place, int64_t *counts, long rows,
-                  long experts) {
+/* How many rows each expert gets. */
+void count_choices(const int64_t *ids, int64_t *counts, long choices, long experts) {
     memset(counts, 0, sizeof(int64_t) * experts);
-    for (long r = 0; r < rows; r++) counts[ids[r]]++;
-    int64_t next = 0;
-    for (long e = 0; e < experts; e++) {
-        int64_t begin = next;
-        next += counts[e];
-        counts[e] = begin;
-    }
-    for (long r = 0; r < rows; r++) {
-        int64_t at = counts[ids[r]]++;
-        place[r] = (int32_t)at;
-        source[at] = (int32_t)r;
-    }
-    /* Each cursor now stands at its expert's end. */
-    for (long e = experts - 1; e > 0; e--) counts[e] -= counts[e - 1];
+    for (long c = 0; c < choices; c++) counts[ids[c]]++;
 }
 
-/* The token's row for every choice, in expert order; `weights` (or null) follow. */
+/* A stable counting sort by expert. `next` holds the first row of each expert and is used up;
+ * `source` gives the choice of each row (-1, set by the caller, where a block is padded), `place`
+ * the row of each choice. */
+void sort_choices(const int64_t *ids, int64_t *next, int32_t *source, int32_t *place,
+                  long choices) {
+    for (long c = 0; c < choices; c++) {
+        int64_t row = next[ids[c]]++;
+        place[c] = (int32_t)row;
+        source[row] = (int32_t)c;
+    }
+}
+
+/* The token's row for every choice, in expert order, zeros in padding; `weights` (or null)
+ * follow. */
 INLINE void gather(const void *tokens, const int32_t *source, const float *weights, void *rows,
                    float *row_weights, long count, long top_k, long width, int x_bf16, int y_bf16) {
 #pragma omp parallel for schedule(static)
     for (long r = 0; r < count; r++) {
+        if (source[r] < 0) {
+            memset((char *)rows + r * width * (y_bf16 ? 2 : 4), 0, width * (y_bf16 ? 2 : 4));
+            if (weights) row_weights[r] = 0;
+            continue;
+        }
         long from = source[r] / top_k * width;
-#pragma omp simd
+#pragma omp simd simdlen(16)
         for (long i = 0; i < width; i++)
             store(rows, r * width + i, load(tokens, from + i, x_bf16), y_bf16);
         if (weights) row_weights[r] = weights[source[r]];
@@ -57,10 +60,10 @@ INLINE void combine(const void *rows, const int32_t *place, const float *weights
             for (long k = 0; k < top_k; k++) {
                 long from = (long)place[n * top_k + k] * width + at;
                 float w = weights ? weights[n * top_k + k] : 1.0f;
-#pragma omp simd
+#pragma omp simd simdlen(16)
                 for (long i = 0; i < lanes; i++) sums[i] += w * load(rows, from + i, x_bf16);
             }
-#pragma omp simd
+#pragma omp simd simdlen(16)
             for (long i = 0; i < lanes; i++) store(tokens, n * width + at + i, sums[i], y_bf16);
         }
     }

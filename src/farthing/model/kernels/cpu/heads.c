@@ -7,7 +7,7 @@
 
 INLINE float inverse_rms(const void *row, long at, long width, float eps, int bf16) {
     float squares = 0;
-#pragma omp simd reduction(+ : squares)
+#pragma omp simd simdlen(16) reduction(+ : squares)
     for (long i = 0; i < width; i++) {
         float value = load(row, at + i, bf16);
         squares += value * value;
@@ -20,7 +20,7 @@ INLINE void forward_head(const void *rows, long from, void *heads, long to, cons
                          int bf16) {
     long half = width / 2;
     float scale = inverse_rms(rows, from, width, eps, bf16);
-#pragma omp simd
+#pragma omp simd simdlen(16)
     for (long i = 0; i < half; i++) {
         float first = load(rows, from + i, bf16) * scale * weight[i];
         float second = load(rows, from + half + i, bf16) * scale * weight[half + i];
@@ -63,13 +63,13 @@ INLINE void backward_head(const void *grad, long to, const void *rows, void *d_r
                           const float *sines, long width, float eps, int bf16) {
     long half = width / 2;
     float scale = inverse_rms(rows, from, width, eps, bf16), dot = 0;
-#pragma omp simd
+#pragma omp simd simdlen(16)
     for (long i = 0; i < half; i++) {
         float first = load(grad, to + i, bf16), second = load(grad, to + half + i, bf16);
         turned[i] = first * cosines[i] + second * sines[half + i];
         turned[half + i] = second * cosines[half + i] - first * sines[i];
     }
-#pragma omp simd reduction(+ : dot)
+#pragma omp simd simdlen(16) reduction(+ : dot)
     for (long i = 0; i < width; i++) {
         float normed = load(rows, from + i, bf16) * scale;
         sums[i] += turned[i] * normed;
@@ -77,7 +77,7 @@ INLINE void backward_head(const void *grad, long to, const void *rows, void *d_r
         dot += turned[i] * normed;
     }
     float pull = dot / width;
-#pragma omp simd
+#pragma omp simd simdlen(16)
     for (long i = 0; i < width; i++)
         store(d_rows, from + i, scale * (turned[i] - load(rows, from + i, bf16) * scale * pull),
               bf16);

@@ -7,14 +7,14 @@ INLINE void forward(const void *x, const float *weight, void *y, float *rstd, lo
     for (long r = 0; r < rows; r++) {
         long at = r * width;
         float squares = 0;
-#pragma omp simd reduction(+ : squares)
+#pragma omp simd simdlen(16) reduction(+ : squares)
         for (long i = 0; i < width; i++) {
             float value = load(x, at + i, x_bf16);
             squares += value * value;
         }
         float scale = 1.0f / sqrtf(squares / width + eps);
         rstd[r] = scale;
-#pragma omp simd
+#pragma omp simd simdlen(16)
         for (long i = 0; i < width; i++)
             store(y, at + i, load(x, at + i, x_bf16) * scale * weight[i], y_bf16);
     }
@@ -43,11 +43,11 @@ INLINE void backward(const void *grad, const void *x, const float *weight, const
         for (long r = rows * b / blocks; r < rows * (b + 1) / blocks; r++) {
             long at = r * width;
             float scale = rstd[r], dot = 0;
-#pragma omp simd reduction(+ : dot)
+#pragma omp simd simdlen(16) reduction(+ : dot)
             for (long i = 0; i < width; i++)
                 dot += load(grad, at + i, g_bf16) * weight[i] * load(x, at + i, x_bf16);
             float pull = dot * scale * scale / width;
-#pragma omp simd
+#pragma omp simd simdlen(16)
             for (long i = 0; i < width; i++) {
                 float g = load(grad, at + i, g_bf16), value = load(x, at + i, x_bf16);
                 sums[i] += g * value * scale;

@@ -9,7 +9,7 @@ void route_forward(const float *logits, const float *bias, int64_t *ids, float *
     for (long r = 0; r < rows; r++) {
         const float *row = logits + r * experts;
         float *key = scratch + r * experts, sum = 0;
-#pragma omp simd
+#pragma omp simd simdlen(16)
         for (long e = 0; e < experts; e++) key[e] = sigmoid(row[e]) + bias[e];
         for (long k = 0; k < top_k; k++) {
             long best = 0;

@@ -5,7 +5,7 @@ INLINE void forward(const void *gate_up, void *hidden, long rows, long inner, in
 #pragma omp parallel for schedule(static)
     for (long r = 0; r < rows; r++) {
         long gate = 2 * r * inner, up = gate + inner;
-#pragma omp simd
+#pragma omp simd simdlen(16)
         for (long i = 0; i < inner; i++) {
             float g = load(gate_up, gate + i, bf16);
             store(hidden, r * inner + i, g * sigmoid(g) * load(gate_up, up + i, bf16), bf16);
@@ -28,7 +28,7 @@ INLINE void backward(const void *grad, const void *gate_up, const float *weights
     for (long r = 0; r < rows; r++) {
         long gate = 2 * r * inner, up = gate + inner;
         float w = weights ? weights[r] : 1.0f, dot = 0;
-#pragma omp simd reduction(+ : dot)
+#pragma omp simd simdlen(16) reduction(+ : dot)
         for (long i = 0; i < inner; i++) {
             float g = load(gate_up, gate + i, bf16), u = load(gate_up, up + i, bf16);
             float d = load(grad, r * inner + i, bf16);

@@ -10,6 +10,9 @@
  *
  * Queries go in blocks of BLOCK rows, and every product is of ROWS rows by one or two vectors.
  * Scores are in units of log 2, so that exponentials need no constant of their own. */
+#ifndef FARTHING_ATTENTION_H
+#define FARTHING_ATTENTION_H
+
 #include "common.h"
 #include <math.h>
 
@@ -20,11 +23,16 @@
 #else
 #define LANES 4
 #endif
-/* Accumulators, two per row, have to fit in the registers: AVX has only 16. */
-#define ROWS (LANES == 8 ? 4 : 8)
-#define BLOCK 16
+/* Accumulators, two per row, have to fit in the registers: of 16 or of 32. */
+#if defined(__AVX512F__) || !defined(__x86_64__)
+#define ROWS 8
+#else
+#define ROWS 4
+#endif
+#define BLOCK 32
 #define GROUPS (BLOCK / ROWS)
-#define KEYS 64 /* keys of one tile in the backward pass */
+#define KEYS 32 /* keys of one tile in the backward pass */
+#define AHEAD 8 /* rows fetched before they are needed */
 #define LOG2_E 1.44269504f
 #define LN_2 0.693147181f
 
@@ -61,11 +69,11 @@ INLINE vec vec_at(const float *data) {
 
 INLINE void put(float *data, vec value) { memcpy(data, &value, sizeof value); }
 
-INLINE vec choose(ivec mask, vec yes, vec no) {
+INLINE vec pick(ivec mask, vec yes, vec no) {
     return (vec)((mask & (ivec)yes) | (~mask & (ivec)no));
 }
 
-/* 2^x, relative error below 2e-7; 0 below 2^-126; a NaN stays a NaN. Rounding goes through the
+/* 2^x, relative error below 3e-7; 0 below 2^-126; a NaN stays a NaN. Rounding goes through the
  * bits: (x + c) - c may be simplified to x under the flags that these kernels are compiled with. */
 INLINE vec exp2_vec(vec x) {
     ivec shifted = (ivec)(x + 12582912.0f);
@@ -79,7 +87,7 @@ INLINE vec exp2_vec(vec x) {
     return (vec)((ivec)power & ~(x < -126.0f));
 }
 
-INLINE vec larger(vec a, vec b) { return choose(a > b, a, b); }
+INLINE vec larger(vec a, vec b) { return pick(a > b, a, b); }
 
 /* One number per row out of one vector per row: `rows` is used up. */
 INLINE vec across(vec rows[LANES], int maximum) {
@@ -92,14 +100,26 @@ INLINE vec across(vec rows[LANES], int maximum) {
     return rows[0];
 }
 
+/* The rows of one head lie apart, among those of the others: hardware does not fetch them ahead.
+ * Past the end of a tensor this does nothing. */
+INLINE void prefetch_row(const void *data, long at, long width, int bf16, int writing) {
+    const char *row = (const char *)data + at * (bf16 ? 2 : 4);
+    for (long byte = 0; byte < width * (bf16 ? 2 : 4); byte += 64)
+        writing ? __builtin_prefetch(row + byte, 1) : __builtin_prefetch(row + byte, 0);
+}
+
 /* (length, E) at `stride` to zero-padded float32 rows (until, W), times `factor`. */
 INLINE void pack_body(const void *data, long stride, float factor, float *rows, long length,
                       long until, long width, long padded, int bf16) {
     for (long t = 0; t < until; t++, rows += padded) {
-        long filled = t < length ? width : 0;
-        for (long e = 0; e < filled; e++)
-            rows[e] = load(data, t * stride + e, bf16) * factor;
-        memset(rows + filled, 0, sizeof(float) * (padded - filled));
+        long filled = t < length ? width : 0, e = 0, row = t * stride;
+        prefetch_row(data, row + AHEAD * stride, width, bf16, 0);
+        /* A fixed number of steps inside: vectors without their preparations. */
+        for (; e + LANES <= filled; e += LANES)
+            for (int i = 0; i < LANES; i++)
+                rows[e + i] = load(data, row + e + i, bf16) * factor;
+        for (; e < padded; e++)
+            rows[e] = e < filled ? load(data, row + e, bf16) * factor : 0;
     }
 }
 
@@ -112,9 +132,15 @@ static void pack_rows(const void *data, long stride, float factor, float *rows, 
 /* The way back: rows (length, W) to (length, E) at `stride`, times `factor`. */
 INLINE void unpack_body(void *data, long stride, float factor, const float *rows, long length,
                         long width, long padded, int bf16) {
-    for (long t = 0; t < length; t++, rows += padded)
-        for (long e = 0; e < width; e++)
-            store(data, t * stride + e, rows[e] * factor, bf16);
+    for (long t = 0; t < length; t++, rows += padded) {
+        long e = 0, row = t * stride;
+        prefetch_row(data, row + AHEAD * stride, width, bf16, 1);
+        for (; e + LANES <= width; e += LANES)
+            for (int i = 0; i < LANES; i++)
+                store(data, row + e + i, rows[e + i] * factor, bf16);
+        for (; e < width; e++)
+            store(data, row + e, rows[e] * factor, bf16);
+    }
 }
 
 static void unpack_rows(void *data, long stride, float factor, const float *rows, long length,
@@ -155,14 +181,17 @@ INLINE void product(vec acc[ROWS][2], int vectors, const float *a, long a_row, l
     }
 }
 
+/* c += a b, a piece of `vectors` columns of it. */
 INLINE void product_onto(float *c, long c_row, int vectors, const float *a, long a_row,
                          long a_step, const float *b, long b_step, long steps) {
     vec acc[ROWS][2];
-    UNROLL for (int r = 0; r < ROWS; r++) for (int v = 0; v < vectors; v++) acc[r][v] =
-        vec_at(c + r * c_row + v * LANES);
+    UNROLL for (int r = 0; r < ROWS; r++)
+        for (int v = 0; v < vectors; v++)
+            acc[r][v] = vec_at(c + r * c_row + v * LANES);
     product(acc, vectors, a, a_row, a_step, b, LANES, b_step, steps);
-    UNROLL for (int r = 0; r < ROWS; r++) for (int v = 0; v < vectors; v++)
-        put(c + r * c_row + v * LANES, acc[r][v]);
+    UNROLL for (int r = 0; r < ROWS; r++)
+        for (int v = 0; v < vectors; v++)
+            put(c + r * c_row + v * LANES, acc[r][v]);
 }
 
 /* c (ROWS, W) += a (ROWS, steps) b (steps, W). */
@@ -183,14 +212,17 @@ typedef struct {
     long lowest, highest;
 } Sight;
 
-static __attribute__((noinline)) void look(Sight *sight, const int32_t *starts, long block, long length) {
+/* Apart from its callers: inlined, gcc 12 stores to `first` with more alignment than it gave it. */
+static __attribute__((noinline)) void look(Sight *sight, const int32_t *starts, long block,
+                                           long length) {
     sight->lowest = length, sight->highest = 0;
     for (int g = 0; g < GROUPS; g++) {
         long from = length, to = 0, full_from = 0, full_to = length;
         for (int r = g * ROWS; r < (g + 1) * ROWS; r++) {
             long t = block + r;
             /* A row past the end sees nothing. */
-            long first = t >= length ? length : starts ? starts[t] : 0, end = t < length ? t + 1 : 0;
+            long end = t < length ? t + 1 : 0, first = starts && end ? starts[t] : 0;
+            first = end ? first : length;
             sight->first[r] = first, sight->last[r] = end - 1;
             from = first < from ? first : from, to = end > to ? end : to;
             full_from = first > full_from ? first : full_from;
@@ -203,7 +235,7 @@ static __attribute__((noinline)) void look(Sight *sight, const int32_t *starts, 
     }
 }
 
-/* Scores of ROWS queries (rows q) with one or two vectors of keys; what is not seen is -infinity. */
+/* Scores of ROWS queries (rows q) with one or two vectors of keys; -infinity where not seen. */
 INLINE void scores(vec acc[ROWS][2], int vectors, const float *q, long padded, const float *panels,
                    long width, const Sight *sight, int group, long key) {
     UNROLL for (int r = 0; r < ROWS; r++) acc[r][0] = acc[r][1] = (vec){0};
@@ -215,7 +247,7 @@ INLINE void scores(vec acc[ROWS][2], int vectors, const float *q, long padded, c
         UNROLL for (int r = 0; r < ROWS; r++) {
             int row = group * ROWS + r;
             ivec hidden = (keys < sight->first[row]) | (keys > sight->last[row]);
-            acc[r][v] = choose(hidden, (vec){0} - INFINITY, acc[r][v]);
+            acc[r][v] = pick(hidden, (vec){0} - INFINITY, acc[r][v]);
         }
     }
 }
@@ -229,110 +261,4 @@ INLINE Shape shape_of(long T, long H, long G, long E) {
     return (Shape){T, H, G, E, (E + LANES - 1) / LANES * LANES, (T + whole - 1) / whole * whole};
 }
 
-/* Rows of scores are not a power of two apart: those would compete for the same cache lines. */
-INLINE long score_row(Shape n) { return n.Tp + LANES; }
-
-/* How many floats of scratch one task needs. */
-void attention_scratch(int64_t *forward, long T, long E) {
-    Shape n = shape_of(T, 1, 1, E);
-    forward[0] = 2 * n.Tp * n.W + n.Tp * n.E + BLOCK * (2 * n.W + score_row(n));
-    forward[1] = 6 * n.Tp * n.W + 2 * n.Tp * n.E + 2 * BLOCK * KEYS + n.Tp;
-}
-
-static void block_scores(float *s, vec top[BLOCK], const float *q, const float *panels,
-                         const Sight *sight, Shape n) {
-    for (int r = 0; r < BLOCK; r++)
-        top[r] = (vec){0} - INFINITY;
-    for (long key = sight->lowest; key < sight->highest; key += 2 * LANES)
-        for (int g = 0; g < GROUPS; g++) {
-            if (key >= sight->to[g] || key + 2 * LANES <= sight->from[g])
-                continue;
-            int vectors = key + LANES < sight->to[g] ? 2 : 1;
-            vec acc[ROWS][2];
-            float *rows = s + g * ROWS * score_row(n) + key;
-            const float *queries = q + g * ROWS * n.W;
-            if (vectors == 2) {
-                scores(acc, 2, queries, n.W, panels, n.E, sight, g, key);
-                UNROLL for (int r = 0; r < ROWS; r++) {
-                    put(rows + r * score_row(n), acc[r][0]);
-                    put(rows + r * score_row(n) + LANES, acc[r][1]);
-                    top[g * ROWS + r] =
-                        larger(top[g * ROWS + r], larger(acc[r][0], acc[r][1]));
-                }
-            } else {
-                scores(acc, 1, queries, n.W, panels, n.E, sight, g, key);
-                UNROLL for (int r = 0; r < ROWS; r++) {
-                    put(rows + r * score_row(n), acc[r][0]);
-                    top[g * ROWS + r] = larger(top[g * ROWS + r], acc[r][0]);
-                }
-            }
-        }
-}
-
-static void forward_block(const void *q, const int32_t *starts, void *out, float *lse, float *panels,
-                          float *v_rows, float *scratch, long block, Shape n, int bf16) {
-    float *q_rows = scratch, *out_rows = q_rows + BLOCK * n.W, *s = out_rows + BLOCK * n.W;
-    long here = n.T - block < BLOCK ? n.T - block : BLOCK, stride = n.H * n.E;
-    Sight sight;
-    look(&sight, starts, block, n.T);
-    pack_rows((const char *)q + block * stride * (bf16 ? 2 : 4), stride,
-              LOG2_E / sqrtf((float)n.E), q_rows, here, BLOCK, n.E, n.W, bf16);
-    vec top[BLOCK], sum[BLOCK];
-    float tops[BLOCK], sums[BLOCK];
-    block_scores(s, top, q_rows, panels, &sight, n);
-    for (int r = 0; r < BLOCK; r += LANES)
-        put(tops + r, across(top + r, 1));
-    for (int r = 0; r < BLOCK; r++) {
-        float *row = s + r * score_row(n);
-        sum[r] = (vec){0};
-        for (long key = sight.from[r / ROWS]; key < sight.to[r / ROWS]; key += LANES) {
-            vec p = exp2_vec(vec_at(row + key) - tops[r]);
-            put(row + key, p);
-            sum[r] += p;
-        }
-    }
-    for (int r = 0; r < BLOCK; r += LANES)
-        put(sums + r, across(sum + r, 0));
-    memset(out_rows, 0, sizeof(float) * BLOCK * n.W);
-    for (int g = 0; g < GROUPS; g++)
-        product_wide(out_rows + g * ROWS * n.W, s + g * ROWS * score_row(n) + sight.from[g],
-                     score_row(n), 1, v_rows + sight.from[g] * n.W, sight.to[g] - sight.from[g],
-                     n.W);
-    for (long r = 0; r < here; r++) {
-        float share = 1.0f / sums[r];
-        lse[block + r] = tops[r] + log2f(sums[r]);
-        for (long e = 0; e < n.W; e += LANES)
-            put(out_rows + r * n.W + e, vec_at(out_rows + r * n.W + e) * share);
-    }
-    unpack_rows((char *)out + block * stride * (bf16 ? 2 : 4), stride, 1, out_rows, here, n.E, n.W,
-                bf16);
-}
-
-static void forward_task(const void *q, const void *k, const void *v, const int32_t *starts,
-                         void *out, float *lse, float *scratch, long b, long g, Shape n, int bf16) {
-    float *k_rows = scratch, *v_rows = k_rows + n.Tp * n.W, *panels = v_rows + n.Tp * n.W;
-    long size = bf16 ? 2 : 4, keys = (b * n.T * n.G + g) * n.E * size;
-    pack_rows((const char *)k + keys, n.G * n.E, 1, k_rows, n.T, n.Tp, n.E, n.W, bf16);
-    pack_rows((const char *)v + keys, n.G * n.E, 1, v_rows, n.T, n.Tp, n.E, n.W, bf16);
-    pack_panels(k_rows, panels, n.Tp, n.E, n.W);
-    for (long h = g * (n.H / n.G); h < (g + 1) * (n.H / n.G); h++) {
-        long head = (b * n.T * n.H + h) * n.E * size;
-        for (long block = 0; block < n.T; block += BLOCK)
-            forward_block((const char *)q + head, starts ? starts + b * n.T : 0, (char *)out + head,
-                          lse + (b * n.H + h) * n.T, panels, v_rows, panels + n.Tp * n.E, block, n,
-                          bf16);
-    }
-}
-
-/* `lse`, (B, H, T), is the log2 of the sum of the exponentials of the scores. Slot after slot of
- * `scratch` belongs to one thread at a time. */
-void attention_forward(const void *q, const void *k, const void *v, const int32_t *starts,
-                       void *out, float *lse, float *scratch, long slots, long size, long B, long T,
-                       long H, long G, long E, int bf16) {
-    Shape n = shape_of(T, H, G, E);
-#pragma omp parallel for schedule(static)
-    for (long slot = 0; slot < slots; slot++)
-        for (long task = slot; task < B * G; task += slots)
-            forward_task(q, k, v, starts, out, lse, scratch + slot * size, task / G, task % G, n,
-                         bf16);
-}
+#endif
