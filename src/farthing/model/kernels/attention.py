@@ -35,7 +35,9 @@ def plain_attend(
 ) -> Tensor:
     """The same in torch's operators; a mask of (B, 1, T, T) where documents start."""
     out_BHTE = F.scaled_dot_product_attention(
-        *(x.transpose(1, 2) for x in (q_BTHE, k_BTGE, v_BTGE)),
+        q_BTHE.transpose(1, 2),
+        k_BTGE.transpose(1, 2),
+        v_BTGE.transpose(1, 2),
         attn_mask=None if starts_BT is None else _mask(starts_BT),
         is_causal=starts_BT is None,
         enable_gqa=q_BTHE.shape[2] != k_BTGE.shape[2],
@@ -86,7 +88,7 @@ class _Attend(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad_BTHE: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:  # noqa: ANN401
         q_BTHE, k_BTGE, v_BTGE, starts_BT, out_BTHE, lse_BHT = ctx.saved_tensors
-        grads = tuple(torch.empty_like(x) for x in (q_BTHE, k_BTGE, v_BTGE))
+        grads = (torch.empty_like(q_BTHE), torch.empty_like(k_BTGE), torch.empty_like(v_BTGE))
         inputs = (grad_BTHE.contiguous(), q_BTHE, k_BTGE, v_BTGE, out_BTHE, lse_BHT, starts_BT)
         _run("attention_backward", (*inputs, *grads), q_BTHE, k_BTGE)
         return (*grads, None)

@@ -40,18 +40,11 @@ INLINE void store(void *data, long at, float value, int bf16) {
     }
 }
 
-/* condition ? yes : no, in bits: a conditional expression could become a branch, and the loop around
- * it would no longer be vectorised. */
-INLINE float select_float(int condition, float yes, float no) {
-    uint32_t mask = -(uint32_t)condition;
-    return float_of_bits((bits_of_float(yes) & mask) | (bits_of_float(no) & ~mask));
-}
-
 /* exp by 2^n * p(r), relative error below 3e-7; vectorised by the compiler on every machine, with
  * no vector mathematics library. Below -87.3 it is 0 up to 2^-126; a NaN stays a NaN. */
 INLINE float fast_exp(float x) {
-    float clamped = select_float(x < -87.3f, -87.3f, x);
-    clamped = select_float(clamped > 88.3f, 88.3f, clamped);
+    float clamped = x < -87.3f ? -87.3f : x;
+    clamped = clamped > 88.3f ? 88.3f : clamped;
     /* Not the addition of a large constant: reassociation would cancel it. */
     float whole = rintf(clamped * 1.44269504f);
     float rest = clamped - whole * 0.693359375f;

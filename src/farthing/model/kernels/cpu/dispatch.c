@@ -1,5 +1,5 @@
 /* Tokens to expert order and back. R = tokens * top_k rows, one per (token, choice). */
-#include "common.h"
+#include "wide.h"
 
 /* How many rows each expert gets. */
 void count_choices(const int64_t *ids, int64_t *counts, long choices, long experts) {
@@ -31,9 +31,8 @@ INLINE void gather(const void *tokens, const int32_t *source, const float *weigh
             continue;
         }
         long from = source[r] / top_k * width;
-#pragma omp simd simdlen(16)
-        for (long i = 0; i < width; i++)
-            store(rows, r * width + i, load(tokens, from + i, x_bf16), y_bf16);
+        for (long i = 0; i < width; i += WIDE)
+            give(rows, r * width + i, width - i, take(tokens, from + i, width - i, x_bf16), y_bf16);
         if (weights) row_weights[r] = weights[source[r]];
     }
 }
@@ -54,17 +53,14 @@ INLINE void combine(const void *rows, const int32_t *place, const float *weights
                     long count, long top_k, long width, int x_bf16, int y_bf16) {
 #pragma omp parallel for schedule(static)
     for (long n = 0; n < count; n++) {
-        for (long at = 0; at < width; at += 64) {
-            long lanes = width - at < 64 ? width - at : 64;
-            float sums[64] = {0};
+        for (long i = 0; i < width; i += WIDE) {
+            wide sum = {0};
             for (long k = 0; k < top_k; k++) {
-                long from = (long)place[n * top_k + k] * width + at;
+                long from = (long)place[n * top_k + k] * width + i;
                 float w = weights ? weights[n * top_k + k] : 1.0f;
-#pragma omp simd simdlen(16)
-                for (long i = 0; i < lanes; i++) sums[i] += w * load(rows, from + i, x_bf16);
+                sum += w * take(rows, from, width - i, x_bf16);
             }
-#pragma omp simd simdlen(16)
-            for (long i = 0; i < lanes; i++) store(tokens, n * width + at + i, sums[i], y_bf16);
+            give(tokens, n * width + i, width - i, sum, y_bf16);
         }
     }
 }

@@ -3,16 +3,15 @@
  *
  * A row of `rows` is [query heads | key heads | value heads], each `width` wide. Row r stands at
  * position r % length; `cosines` and `sines` are (length, width). */
-#include "common.h"
+#include "wide.h"
 
 INLINE float inverse_rms(const void *row, long at, long width, float eps, int bf16) {
-    float squares = 0;
-#pragma omp simd simdlen(16) reduction(+ : squares)
-    for (long i = 0; i < width; i++) {
-        float value = load(row, at + i, bf16);
+    wide squares = {0};
+    for (long i = 0; i < width; i += WIDE) {
+        wide value = take(row, at + i, width - i, bf16);
         squares += value * value;
     }
-    return 1.0f / sqrtf(squares / width + eps);
+    return 1.0f / sqrtf(sum_wide(squares) / width + eps);
 }
 
 INLINE void forward_head(const void *rows, long from, void *heads, long to, const float *weight,
@@ -20,12 +19,14 @@ INLINE void forward_head(const void *rows, long from, void *heads, long to, cons
                          int bf16) {
     long half = width / 2;
     float scale = inverse_rms(rows, from, width, eps, bf16);
-#pragma omp simd simdlen(16)
-    for (long i = 0; i < half; i++) {
-        float first = load(rows, from + i, bf16) * scale * weight[i];
-        float second = load(rows, from + half + i, bf16) * scale * weight[half + i];
-        store(heads, to + i, first * cosines[i] - second * sines[i], bf16);
-        store(heads, to + half + i, second * cosines[half + i] + first * sines[half + i], bf16);
+    for (long i = 0; i < half; i += WIDE) {
+        long left = half - i, j = half + i;
+        wide first = take(rows, from + i, left, bf16) * take(weight, i, left, 0) * scale;
+        wide second = take(rows, from + j, left, bf16) * take(weight, j, left, 0) * scale;
+        wide turned_first = first * take(cosines, i, left, 0) - second * take(sines, i, left, 0);
+        wide turned_second = second * take(cosines, j, left, 0) + first * take(sines, j, left, 0);
+        give(heads, to + i, left, turned_first, bf16);
+        give(heads, to + j, left, turned_second, bf16);
     }
 }
 
@@ -62,25 +63,30 @@ INLINE void backward_head(const void *grad, long to, const void *rows, void *d_r
                           const float *weight, float *sums, float *turned, const float *cosines,
                           const float *sines, long width, float eps, int bf16) {
     long half = width / 2;
-    float scale = inverse_rms(rows, from, width, eps, bf16), dot = 0;
-#pragma omp simd simdlen(16)
-    for (long i = 0; i < half; i++) {
-        float first = load(grad, to + i, bf16), second = load(grad, to + half + i, bf16);
-        turned[i] = first * cosines[i] + second * sines[half + i];
-        turned[half + i] = second * cosines[half + i] - first * sines[i];
+    float scale = inverse_rms(rows, from, width, eps, bf16);
+    wide dots = {0};
+    for (long i = 0; i < half; i += WIDE) {
+        long left = half - i, j = half + i;
+        wide first = take(grad, to + i, left, bf16), second = take(grad, to + j, left, bf16);
+        give(turned, i, left,
+             first * take(cosines, i, left, 0) + second * take(sines, j, left, 0), 0);
+        give(turned, j, left,
+             second * take(cosines, j, left, 0) - first * take(sines, i, left, 0), 0);
     }
-#pragma omp simd simdlen(16) reduction(+ : dot)
-    for (long i = 0; i < width; i++) {
-        float normed = load(rows, from + i, bf16) * scale;
-        sums[i] += turned[i] * normed;
-        turned[i] *= weight[i];
-        dot += turned[i] * normed;
+    for (long i = 0; i < width; i += WIDE) {
+        long left = width - i;
+        wide normed = take(rows, from + i, left, bf16) * scale, d = take(turned, i, left, 0);
+        give(sums, i, left, take(sums, i, left, 0) + d * normed, 0);
+        d *= take(weight, i, left, 0);
+        give(turned, i, left, d, 0);
+        dots += d * normed;
     }
-    float pull = dot / width;
-#pragma omp simd simdlen(16)
-    for (long i = 0; i < width; i++)
-        store(d_rows, from + i, scale * (turned[i] - load(rows, from + i, bf16) * scale * pull),
-              bf16);
+    float pull = sum_wide(dots) / width;
+    for (long i = 0; i < width; i += WIDE) {
+        wide normed = take(rows, from + i, width - i, bf16) * scale;
+        give(d_rows, from + i, width - i,
+             (take(turned, i, width - i, 0) - normed * pull) * scale, bf16);
+    }
 }
 
 /* `partial` holds, per block of rows, the sums for both norm weights and scratch: 3 * width. */

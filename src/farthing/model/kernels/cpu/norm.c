@@ -1,22 +1,22 @@
 /* RMSNorm: y = x * rstd * weight, rstd = 1 / sqrt(mean(x^2) + eps), row by row. */
-#include "common.h"
+#include "wide.h"
 
 INLINE void forward(const void *x, const float *weight, void *y, float *rstd, long rows, long width,
                     float eps, int x_bf16, int y_bf16) {
 #pragma omp parallel for schedule(static)
     for (long r = 0; r < rows; r++) {
         long at = r * width;
-        float squares = 0;
-#pragma omp simd simdlen(16) reduction(+ : squares)
-        for (long i = 0; i < width; i++) {
-            float value = load(x, at + i, x_bf16);
+        wide squares = {0};
+        for (long i = 0; i < width; i += WIDE) {
+            wide value = take(x, at + i, width - i, x_bf16);
             squares += value * value;
         }
-        float scale = 1.0f / sqrtf(squares / width + eps);
+        float scale = 1.0f / sqrtf(sum_wide(squares) / width + eps);
         rstd[r] = scale;
-#pragma omp simd simdlen(16)
-        for (long i = 0; i < width; i++)
-            store(y, at + i, load(x, at + i, x_bf16) * scale * weight[i], y_bf16);
+        for (long i = 0; i < width; i += WIDE) {
+            wide value = take(x, at + i, width - i, x_bf16) * scale;
+            give(y, at + i, width - i, value * take(weight, i, width - i, 0), y_bf16);
+        }
     }
 }
 
@@ -42,16 +42,17 @@ INLINE void backward(const void *grad, const void *x, const float *weight, const
         memset(sums, 0, sizeof(float) * width);
         for (long r = rows * b / blocks; r < rows * (b + 1) / blocks; r++) {
             long at = r * width;
-            float scale = rstd[r], dot = 0;
-#pragma omp simd simdlen(16) reduction(+ : dot)
-            for (long i = 0; i < width; i++)
-                dot += load(grad, at + i, g_bf16) * weight[i] * load(x, at + i, x_bf16);
-            float pull = dot * scale * scale / width;
-#pragma omp simd simdlen(16)
-            for (long i = 0; i < width; i++) {
-                float g = load(grad, at + i, g_bf16), value = load(x, at + i, x_bf16);
-                sums[i] += g * value * scale;
-                store(dx, at + i, scale * (g * weight[i] - value * pull), x_bf16);
+            wide dots = {0};
+            for (long i = 0; i < width; i += WIDE)
+                dots += take(grad, at + i, width - i, g_bf16) * take(weight, i, width - i, 0) *
+                        take(x, at + i, width - i, x_bf16);
+            float scale = rstd[r], pull = sum_wide(dots) * scale * scale / width;
+            for (long i = 0; i < width; i += WIDE) {
+                long left = width - i;
+                wide g = take(grad, at + i, left, g_bf16), value = take(x, at + i, left, x_bf16);
+                give(sums, i, left, take(sums, i, left, 0) + g * value * scale, 0);
+                wide d = scale * (g * take(weight, i, left, 0) - value * pull);
+                give(dx, at + i, left, d, x_bf16);
             }
         }
     }

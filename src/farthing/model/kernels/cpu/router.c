@@ -1,28 +1,44 @@
 /* Sigmoid routing: scores, the top-k of score plus bias, and their normalised weights. */
-#include "common.h"
+#include "wide.h"
 
-/* Equal scores go to the lower id. A NaN score sorts as largest, so that it reaches the loss. */
+/* The choices in falling order of key. Equal keys: the lower id first. A NaN goes before all, so
+ * that it reaches the loss. */
+INLINE void choose_experts(const float *keys, long experts, int64_t *ids, float *top, long top_k) {
+    for (long k = 0; k < top_k; k++) {
+        ids[k] = k;
+        top[k] = -INFINITY;
+    }
+    for (long e = 0; e < experts; e++) {
+        float key = keys[e];
+        if (key <= top[top_k - 1]) continue;
+        long k = top_k - 1;
+        for (; k > 0 && !(key <= top[k - 1]); k--) {
+            top[k] = top[k - 1];
+            ids[k] = ids[k - 1];
+        }
+        top[k] = key;
+        ids[k] = e;
+    }
+}
+
 void route_forward(const float *logits, const float *bias, int64_t *ids, float *chosen,
-                   float *weights, float *scratch, long rows, long experts, long top_k,
+                   float *weights, float *keys, long rows, long experts, long top_k,
                    float scale) {
 #pragma omp parallel for schedule(static)
     for (long r = 0; r < rows; r++) {
         const float *row = logits + r * experts;
-        float *key = scratch + r * experts, sum = 0;
-#pragma omp simd simdlen(16)
-        for (long e = 0; e < experts; e++) key[e] = sigmoid(row[e]) + bias[e];
-        for (long k = 0; k < top_k; k++) {
-            long best = 0;
-            for (long e = 1; e < experts; e++)
-                if (key[e] > key[best] || key[e] != key[e]) best = e;
-            key[best] = -INFINITY;
-            ids[r * top_k + k] = best;
-            float score = sigmoid(row[best]);
-            chosen[r * top_k + k] = score;
-            sum += score;
+        float *key = keys + r * experts, *score = chosen + r * top_k, sum = 0;
+        int64_t *id = ids + r * top_k;
+        for (long e = 0; e < experts; e += WIDE) {
+            wide scores = sigmoid_wide(take(row, e, experts - e, 0));
+            give(key, e, experts - e, scores + take(bias, e, experts - e, 0), 0);
         }
-        for (long k = 0; k < top_k; k++)
-            weights[r * top_k + k] = chosen[r * top_k + k] / (sum + 1e-20f) * scale;
+        choose_experts(key, experts, id, score, top_k);
+        for (long k = 0; k < top_k; k++) {
+            score[k] = sigmoid(row[id[k]]);
+            sum += score[k];
+        }
+        for (long k = 0; k < top_k; k++) weights[r * top_k + k] = score[k] / (sum + 1e-20f) * scale;
     }
 }
 

@@ -1,14 +1,14 @@
 /* SwiGLU on rows that hold gate and up side by side, (rows, 2 * inner). */
-#include "common.h"
+#include "wide.h"
 
 INLINE void forward(const void *gate_up, void *hidden, long rows, long inner, int bf16) {
 #pragma omp parallel for schedule(static)
     for (long r = 0; r < rows; r++) {
         long gate = 2 * r * inner, up = gate + inner;
-#pragma omp simd simdlen(16)
-        for (long i = 0; i < inner; i++) {
-            float g = load(gate_up, gate + i, bf16);
-            store(hidden, r * inner + i, g * sigmoid(g) * load(gate_up, up + i, bf16), bf16);
+        for (long i = 0; i < inner; i += WIDE) {
+            wide g = take(gate_up, gate + i, inner - i, bf16);
+            wide u = take(gate_up, up + i, inner - i, bf16);
+            give(hidden, r * inner + i, inner - i, g * sigmoid_wide(g) * u, bf16);
         }
     }
 }
@@ -27,18 +27,19 @@ INLINE void backward(const void *grad, const void *gate_up, const float *weights
 #pragma omp parallel for schedule(static)
     for (long r = 0; r < rows; r++) {
         long gate = 2 * r * inner, up = gate + inner;
-        float w = weights ? weights[r] : 1.0f, dot = 0;
-#pragma omp simd simdlen(16) reduction(+ : dot)
-        for (long i = 0; i < inner; i++) {
-            float g = load(gate_up, gate + i, bf16), u = load(gate_up, up + i, bf16);
-            float d = load(grad, r * inner + i, bf16);
-            float s = sigmoid(g), swish = g * s, hidden = swish * u;
-            dot += d * hidden;
-            if (weights) store(weighed, r * inner + i, w * hidden, bf16);
-            store(d_gate_up, gate + i, w * d * u * (s + swish * (1.0f - s)), bf16);
-            store(d_gate_up, up + i, w * d * swish, bf16);
+        float w = weights ? weights[r] : 1.0f;
+        wide dots = {0};
+        for (long i = 0; i < inner; i += WIDE) {
+            long left = inner - i;
+            wide g = take(gate_up, gate + i, left, bf16), u = take(gate_up, up + i, left, bf16);
+            wide d = take(grad, r * inner + i, left, bf16);
+            wide s = sigmoid_wide(g), swish = g * s, hidden = swish * u;
+            dots += d * hidden;
+            if (weights) give(weighed, r * inner + i, left, w * hidden, bf16);
+            give(d_gate_up, gate + i, left, w * d * u * (s + swish * (1.0f - s)), bf16);
+            give(d_gate_up, up + i, left, w * d * swish, bf16);
         }
-        if (weights) d_weights[r] = dot;
+        if (weights) d_weights[r] = sum_wide(dots);
     }
 }
 
