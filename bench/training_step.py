@@ -16,7 +16,6 @@ import torch
 from farthing.cost.flops import training_flops
 from farthing.flow import RunConfig
 from farthing.model.initialize import initialize
-from farthing.model.loss import mean_nats
 from farthing.model.transformer import Transformer
 from farthing.recipes.loader import load_recipe
 from farthing.stages.train.elastic_schedule import ElasticSchedule
@@ -72,7 +71,7 @@ def steps(run: RunConfig, *, elastic: bool) -> tuple[int, int, int, float]:
             began = time.process_time()
         shape = schedule.draw(step)
         tokens = torch.randint(1, vocab, (rows, context + 1), generator=generator)
-        mean_nats(model(tokens[:, :-1], shape), tokens[:, 1:]).backward()
+        model.mean_nats(tokens[:, :-1], tokens[:, 1:], shape).backward()
         optimizer.step(1.0)
         for block in model.sparse_blocks():
             block.router.end_step(run.train.balance_rate)

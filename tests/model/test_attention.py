@@ -4,9 +4,9 @@ import math
 
 import pytest
 import torch
-from torch import nn
 
-from farthing.model.attention import document_mask, rope_tables
+from farthing.model.attention import rope_tables
+from farthing.model.kernels.attention import document_starts
 from farthing.model.shape import Shape
 from farthing.model.transformer import KeyValueCache
 
@@ -15,22 +15,16 @@ EXACT = {"atol": 1e-12, "rtol": 0}
 SHAPES = ["5L", "5L-3E-2K", "3L-2E-1K", "layers=0,3/experts=e1+4/top_k=1", "layers=0"]
 
 
-def test_the_mask_keeps_each_document_to_itself():
-    tokens_BT = torch.tensor([[5, 0, 5, 5, 0, 5]])
-    documents = [0, 1, 1, 1, 2, 2]
-    expected_TT = [[documents[q] == documents[k] and k <= q for k in range(6)] for q in range(6)]
-    assert document_mask(tokens_BT, END_OF_TEXT)[0, 0].tolist() == expected_TT
+def test_every_position_starts_where_its_document_does():
+    tokens_BT = torch.tensor([[5, 0, 5, 5, 0, 5], [0, 5, 5, 5, 5, 5]])
+    starts_BT = document_starts(tokens_BT, END_OF_TEXT)
+    assert starts_BT.tolist() == [[0, 1, 1, 1, 4, 4], [0] * 6]
+    assert starts_BT.dtype == torch.int32
 
 
 @pytest.mark.parametrize("tokens", [[5, 5, 5], [0, 5, 5]], ids=["no marker", "one at the start"])
-def test_a_batch_of_single_documents_needs_no_mask(tokens):
-    assert document_mask(torch.tensor([tokens]), END_OF_TEXT) is None
-
-
-def test_one_boundary_anywhere_in_the_batch_masks_every_sequence():
-    mask_BTT = document_mask(torch.tensor([[5, 5, 5], [5, 0, 5]]), END_OF_TEXT)[:, 0]
-    assert mask_BTT[0].tolist() == torch.ones(3, 3).tril().bool().tolist()
-    assert mask_BTT[1].tolist() == [[True, False, False], [False, True, False], [False, True, True]]
+def test_a_batch_of_single_documents_needs_no_starts(tokens):
+    assert document_starts(torch.tensor([tokens]), END_OF_TEXT) is None
 
 
 def test_rope_tables_hold_the_cosine_and_sine_of_position_times_frequency(sparse_config):
@@ -125,16 +119,3 @@ def test_autocast_to_bf16_stays_close_to_the_float64_reference(
     # bf16 keeps 8 bits: 0.4 % per product, added up over five layers.
     assert error < 0.05
     torch.testing.assert_close(model(tokens_BT).double(), expected_BTV, atol=1e-4, rtol=0)
-
-
-def test_queries_and_keys_are_normed_in_the_precision_of_the_norm(
-    build, draw_tokens, sparse_config
-):
-    model = build(sparse_config, dtype=torch.float32)
-    seen = []
-    for module in model.modules():
-        if isinstance(module, nn.RMSNorm):
-            module.register_forward_pre_hook(lambda _, args: seen.append(args[0].dtype))
-    with torch.autocast("cpu", torch.bfloat16):
-        model(draw_tokens(1, 4))
-    assert set(seen) == {torch.float32}

@@ -1,9 +1,10 @@
-"""The two ways to compute routed experts agree with each other and with plain algebra."""
+"""The three ways to compute routed experts agree with each other and with plain algebra."""
 
 import pytest
 import torch
 
 from farthing.model.experts import Experts, choose_path
+from farthing.model.kernels.native import kernels_in_use, plain_kernels, usable
 from farthing.model.shape import Shape
 
 # Widths that are a multiple of 16 bytes in bf16: both paths take them.
@@ -20,7 +21,11 @@ ROUTES = {
 
 UPSTREAMS = {
     "an expanded gradient": lambda out: out.sum().backward(),
-    "a transposed gradient": lambda out: (out.T.contiguous().T * 2).sum(0).cos().sum().backward(),
+    "a transposed gradient": lambda out: (
+        (out.T.contiguous().T * torch.linspace(-1, 1, out.numel()).to(out).view_as(out))
+        .sum()
+        .backward()
+    ),
     "a column-major gradient": lambda out: out.backward(
         torch.randn(out.shape[::-1], dtype=out.dtype).T
     ),
@@ -94,24 +99,25 @@ def test_experts_match_one_token_at_a_time_in_float64(make_experts, draw_inputs,
 @pytest.mark.parametrize(
     ("dtype", "tolerance"), [(torch.float32, 2e-6), (torch.bfloat16, 2e-2)], ids=["fp32", "bf16"]
 )
-def test_the_loop_and_the_grouped_product_agree(
-    make_experts, draw_inputs, route, upstream, dtype, tolerance
+@pytest.mark.parametrize("path", ["grouped", "sorted"])
+def test_the_fast_paths_agree_with_the_loop(
+    make_experts, draw_inputs, route, upstream, dtype, tolerance, path
 ):
+    if path == "sorted" and not usable(torch.empty(1)):
+        pytest.skip(f"compiled kernels: {kernels_in_use()}")
     inputs = draw_inputs(route, dtype)
     results = []
-    for path in ("loop", "grouped"):
-        experts = make_experts(dtype, path=path)
+    for each in ("loop", path):
+        experts = make_experts(dtype, path=each)
         results.append(_gradients(experts, inputs, upstream, experts))
-    (loop_out, loop_gradients), (grouped_out, grouped_gradients) = results
-    for loop, grouped in zip(
-        [loop_out, *loop_gradients], [grouped_out, *grouped_gradients], strict=True
-    ):
-        assert grouped.dtype == loop.dtype == dtype
+    (loop_out, loop_gradients), (fast_out, fast_gradients) = results
+    for loop, fast in zip([loop_out, *loop_gradients], [fast_out, *fast_gradients], strict=True):
+        assert fast.dtype == loop.dtype == dtype
         largest = loop.abs().max().clamp_min(1.0).item()
-        torch.testing.assert_close(grouped, loop, atol=tolerance * largest, rtol=0)
+        torch.testing.assert_close(fast, loop, atol=tolerance * largest, rtol=0)
 
 
-@pytest.mark.parametrize("path", ["loop", "grouped"])
+@pytest.mark.parametrize("path", ["loop", "grouped", "auto"])
 def test_empty_experts_get_a_gradient_of_exact_zeros(make_experts, draw_inputs, path):
     experts = make_experts(torch.float32, path=path)
     experts(*draw_inputs("empty experts", torch.float32)).sum().backward()
@@ -143,27 +149,35 @@ def test_what_grouped_mm_does_not_take_goes_to_the_loop(
 ):
     inputs = draw_inputs("spread", dtype, hidden)
     experts = make_experts(dtype, hidden=hidden, inner=inner)
-    assert choose_path("auto", inputs[0], experts.gate_proj) == "loop"
-    expected = make_experts(dtype, path="loop", hidden=hidden, inner=inner)(*inputs)
-    assert torch.equal(experts(*inputs), expected)
+    with plain_kernels():
+        assert choose_path("auto", inputs[0], experts.gate_proj) == "loop"
+        expected = make_experts(dtype, path="loop", hidden=hidden, inner=inner)(*inputs)
+        assert torch.equal(experts(*inputs), expected)
     refused = make_experts(dtype, path="grouped", hidden=hidden, inner=inner)
     with pytest.raises(ValueError, match=rf"{dtype}.*{inner}, {hidden}"):
         refused(*inputs)
 
 
-def test_auto_takes_the_grouped_product_only_off_the_cpu(make_experts):
+def test_auto_takes_the_grouped_product_off_the_cpu_and_the_kernels_on_it(make_experts):
     gate = make_experts(torch.float32).gate_proj
     assert choose_path("auto", torch.empty(3, HIDDEN, device="meta"), gate) == "grouped"
-    assert choose_path("auto", torch.empty(3, HIDDEN), gate) == "loop"
+    x_ND = torch.empty(3, HIDDEN)
+    assert choose_path("auto", x_ND, gate) == ("sorted" if usable(x_ND) else "loop")
+
+
+def test_kernels_that_are_not_to_be_had_cannot_be_asked_for(make_experts, draw_inputs):
+    inputs = draw_inputs("spread", torch.float64)
+    with pytest.raises(ValueError, match=r"'sorted' takes no torch.float64 products on cpu"):
+        make_experts(torch.float64, path="sorted")(*inputs)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16 autocast"])
-def test_a_whole_model_trains_alike_on_both_paths(build, draw_tokens, sparse_config, precision):
+def test_a_whole_model_trains_alike_on_all_paths(build, draw_tokens, sparse_config, precision):
     config = sparse_config.model_copy(update={"hidden_dim": 16, "expert_dim": 8, "num_layers": 3})
     shape = Shape.parse("3L-4E-2K", config)
     tokens_BT = draw_tokens(2, 10, markers=[(0, 4)])
     gradients = []
-    for path in ("loop", "grouped"):
+    for path in ("loop", "grouped", "auto"):
         model = build(config, dtype=torch.float32)
         for block in model.sparse_blocks():
             block.experts.path = path
@@ -172,11 +186,10 @@ def test_a_whole_model_trains_alike_on_both_paths(build, draw_tokens, sparse_con
         logits_BTV.float().log_softmax(-1)[..., 0].mean().backward()
         gradients.append({name: w.grad for name, w in model.named_parameters()})
     tolerance = 1e-5 if precision == "fp32" else 5e-2
-    for name, expected in gradients[0].items():
-        if expected is None:
-            assert gradients[1][name] is None
-            continue
-        largest = expected.abs().max().item()
-        torch.testing.assert_close(
-            gradients[1][name], expected, atol=tolerance * largest + 1e-7, rtol=0
-        )
+    for actual in gradients[1:]:
+        for name, expected in gradients[0].items():
+            if expected is None:
+                assert actual[name] is None
+                continue
+            atol = tolerance * expected.abs().max().item() + 1e-7
+            torch.testing.assert_close(actual[name], expected, atol=atol, rtol=0)

@@ -24,6 +24,8 @@ def attend(q_BTHE: Tensor, k_BTGE: Tensor, v_BTGE: Tensor, starts_BT: Tensor | N
         v_BTGE: values; all three of one dtype.
         starts_BT: first key that each query may see, int32; None means key 0.
     """
+    assert k_BTGE.shape == v_BTGE.shape
+    assert k_BTGE.shape[:2] == q_BTHE.shape[:2], "queries and keys are of the same positions"
     same = q_BTHE.dtype == k_BTGE.dtype == v_BTGE.dtype
     if same and usable(q_BTHE, k_BTGE, v_BTGE):
         return _Attend.apply(q_BTHE, k_BTGE, v_BTGE, starts_BT)  # type: ignore[no-any-return, no-untyped-call]

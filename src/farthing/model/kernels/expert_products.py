@@ -30,7 +30,9 @@ def sorted_experts(
     down_EDF: Tensor,
 ) -> Tensor:
     """The weighed sum of each token's chosen experts, (N, D), where `native.usable` says yes."""
-    return _SortedExperts.apply(x_ND, ids_NK, weights_NK, gate_EFD, up_EFD, down_EDF)  # type: ignore[no-any-return, no-untyped-call]
+    return _SortedExperts.apply(  # type: ignore[no-any-return, no-untyped-call]
+        x_ND, ids_NK, weights_NK.float(), gate_EFD, up_EFD, down_EDF
+    )
 
 
 class _SortedExperts(torch.autograd.Function):

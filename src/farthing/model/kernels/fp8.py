@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from farthing.model.kernels.precision import product_dtype
 
@@ -82,6 +82,29 @@ def fp8_grouped(rows_MK: Tensor, weight_ENK: Tensor, ends_E: Tensor) -> Tensor:
     rows_MK = rows_MK.to(product_dtype(rows_MK))
     out_MN: Tensor = _Grouped.apply(rows_MK, weight_ENK, ends_E)  # type: ignore[no-untyped-call]
     return out_MN
+
+
+def use_fp8(model: nn.Module) -> dict[str, str]:
+    """Let a model's products run in FP8 wherever they can.
+
+    A module that has an attribute `product` (for dense products, `F.linear` until now) or
+    `grouped_product` (for experts) gets that of this file, if `fp8_reason` has nothing to say of
+    any matrix that it or its parts hold.
+
+    Returns:
+        The other modules by name, each with the reason why it stays as it is.
+    """
+    left: dict[str, str] = {}
+    for name, module in model.named_modules():
+        for attribute, product in (("product", fp8_linear), ("grouped_product", fp8_grouped)):
+            if not hasattr(module, attribute):
+                continue
+            reasons = [fp8_reason(weight) for weight in module.parameters() if weight.ndim > 1]
+            if reason := next(filter(None, reasons), None):
+                left[name] = reason
+            else:
+                setattr(module, attribute, product)
+    return left
 
 
 def quantize(x: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:

@@ -34,6 +34,11 @@ def plain_kernels() -> Iterator[None]:
         _forced_plain -= 1
 
 
+def plain_forced() -> bool:
+    """Whether `plain_kernels` is in force: for fast paths that are no compiled kernels."""
+    return bool(_forced_plain)
+
+
 @cache
 def _library() -> tuple[ctypes.CDLL | None, str]:
     if os.environ.get(_SWITCH) == "plain":

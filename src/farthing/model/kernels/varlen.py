@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
+from farthing.model.kernels.native import plain_forced
 from farthing.model.kernels.precision import product_dtype
 
 # Positions of a block of queries or keys: what the attention kernels take at a time.
@@ -30,8 +31,9 @@ _NARROWEST_HEAD = 16
 
 
 def flex_usable(q_BTHE: Tensor) -> bool:
-    """Whether `attend_packed` takes these queries, with their gradient."""
-    return q_BTHE.device.type in _FLEX_DEVICES and q_BTHE.shape[-1] >= _NARROWEST_HEAD
+    """Whether `attend_packed` takes these queries, with their gradient, and is wanted."""
+    possible = q_BTHE.device.type in _FLEX_DEVICES and q_BTHE.shape[-1] >= _NARROWEST_HEAD
+    return possible and not plain_forced()
 
 
 def attend_packed(

@@ -62,7 +62,7 @@ class Muon(torch.optim.Optimizer):
             state["momentum"] = torch.zeros_like(weight)
         stack_Emn = weight if weight.ndim == 3 else weight[None]
         momentum_Emn = state["momentum"] if weight.ndim == 3 else state["momentum"][None]
-        active_A = grad_Emn.abs().amax(dim=(1, 2)).nonzero().flatten()
+        active_A = torch.linalg.vector_norm(grad_Emn, float("inf"), dim=(1, 2)).nonzero().flatten()
         if len(active_A) < len(stack_Emn):
             grad_Amn = grad_Emn[active_A]
             moved_Amn = momentum_Emn[active_A].lerp_(grad_Amn, 1 - self.momentum)

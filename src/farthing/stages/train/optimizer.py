@@ -31,6 +31,8 @@ class ModelOptimizer:
             betas=config.adam_betas,
             eps=_ADAM_EPSILON,
             weight_decay=0.0,
+            # One pass over memory for each weight instead of one for each operation.
+            fused=True,
         )
         self._groups = [*self.muon.param_groups, *self.adamw.param_groups]
         self._peaks = [float(group["lr"]) for group in self._groups]

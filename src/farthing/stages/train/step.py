@@ -12,7 +12,6 @@ import torch
 from farthing.artifacts.canonical import sha256_hex
 from farthing.cost.flops import training_flops
 from farthing.model.device import choose_precision
-from farthing.model.loss import mean_nats
 from farthing.model.shape import Shape
 from farthing.model.transformer import Transformer
 from farthing.stages.train.config import TrainConfig
@@ -118,8 +117,7 @@ class TrainingStep:
                 dtype=self._autocast_dtype,
                 enabled=self._autocast_dtype is not None,
             ):
-                logits_BTV = self._model(tokens_BW[:, :-1], shape)
-            loss = mean_nats(logits_BTV, tokens_BW[:, 1:]) / parts
+                loss = self._model.mean_nats(tokens_BW[:, :-1], tokens_BW[:, 1:], shape) / parts
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach().cpu().double()
             pairs += batch.attended_pairs
