@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 
 from farthing.errors import ConfigError
+from farthing.model.kernels.precision import has_bf16_matrix_unit
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -35,7 +36,6 @@ def choose_precision(
     wanted: Literal["auto", "fp32", "bf16"], device: torch.device
 ) -> torch.dtype | None:
     """The dtype to autocast matrix products to, or None for fp32 throughout."""
-    # On most CPUs bf16 products are slower than fp32 (no matrix unit): opt in by name.
-    if wanted == "bf16" or (wanted == "auto" and device.type != "cpu"):
+    if wanted == "bf16" or (wanted == "auto" and has_bf16_matrix_unit(device)):
         return torch.bfloat16
     return None

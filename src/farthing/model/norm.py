@@ -9,7 +9,7 @@ from farthing.model.kernels.norm import rms_norm
 
 
 class RmsNorm(nn.Module):
-    """x / sqrt(mean(x**2) + eps) * weight over the last dimension."""
+    """`x / sqrt(mean(x**2) + eps) * weight` over the last dimension."""
 
     def __init__(self, width: int, eps: float) -> None:
         super().__init__()

@@ -76,7 +76,7 @@ def trained_without_any_elastic_code(corpus: Corpus) -> Transformer:
             tokens = torch.from_numpy(batches.batch(first, 2).tokens)
             (model.mean_nats(tokens[:, :-1], tokens[:, 1:]) / 2).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
-        optimizer.step(rate_share(step, STEPS, config.schedule))
+        optimizer.step(rate_share(step, STEPS, config.schedule), step)
         for block in model.sparse_blocks():
             block.router.end_step(config.balance_rate)
     return model

@@ -182,3 +182,33 @@ def test_the_learning_rate_of_the_group_scales_the_step():
         muon.step()
         moves.append(weight.detach() - start)
     torch.testing.assert_close(moves[0], 2 * moves[1], atol=1e-6, rtol=0)
+
+
+def test_a_matrix_waits_for_its_turn_and_then_goes_as_far_as_the_steps_it_waited():
+    torch.manual_seed(3)
+    stack, single = nn.Parameter(torch.randn(3, 4, 6)), nn.Parameter(torch.randn(5, 5))
+    before = stack.detach().clone(), single.detach().clone()
+    muon = _muon([stack, single], every=2)
+    gradients = [(torch.randn(3, 4, 6), torch.randn(5, 5)) for _ in range(2)]
+    momenta = [torch.zeros(3, 4, 6), torch.zeros(5, 5)]
+    for turn, (stack_grad, single_grad) in enumerate(gradients):
+        stack.grad, single.grad = stack_grad.clone(), single_grad.clone()
+        muon.turn = turn
+        muon.step()
+        for momentum, grad in zip(momenta, (stack_grad, single_grad), strict=True):
+            momentum.lerp_(grad, 0.1)
+        # Matrices are numbered through: 0, 1, 2 in the stack, 3 the single one.
+        for e in range(3):
+            moved = not torch.equal(stack[e], before[0][e])
+            assert moved == (turn == 1 or e % 2 == 0), (turn, e)
+        assert torch.equal(single, before[1]) == (turn == 0)
+    nesterov = gradients[1][1].lerp(momenta[1], 0.9)
+    expected = before[1] - 2 * 0.1 * orthogonalise(nesterov[None], 5)[0]
+    torch.testing.assert_close(single.detach(), expected, atol=1e-6, rtol=0)
+
+
+def test_a_lower_precision_orthogonalises_small_gradients_too():
+    matrix = 1e-30 * torch.randn(1, 12, 30)
+    values = torch.linalg.svdvals(orthogonalise(matrix * 1e25, 5, torch.bfloat16)[0])
+    assert 0.5 < values.min() < values.max() < 1.4
+    assert orthogonalise(matrix, 5, torch.bfloat16).dtype == torch.float32

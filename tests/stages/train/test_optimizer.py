@@ -1,8 +1,11 @@
 """Both optimizers as one: who moves which weight, how far, and what a checkpoint must hold."""
 
+import math
+
 import pytest
 import torch
 
+from farthing.cost.flops import training_flops
 from farthing.model.config import ModelConfig
 from farthing.model.initialize import initialize
 from farthing.model.shape import Shape
@@ -48,7 +51,7 @@ def _train(model, optimizer, steps, *, share=1.0):
         tokens_BT = torch.randint(1, 19, (2, 9))
         shape = Shape.parse(("3L", "2L-2E-1K", "3L-3E-2K")[step % 3], model.config)
         model.mean_nats(tokens_BT[:, :-1], tokens_BT[:, 1:], shape).backward()
-        optimizer.step(share)
+        optimizer.step(share, step)
 
 
 def _names(model, optimizer):
@@ -100,7 +103,7 @@ def test_the_adamw_part_matches_torch_with_the_rates_of_each_kind():
             weight.grad = torch.randn_like(weight)
             if name in names:
                 expected[name].grad = weight.grad.clone()
-        optimizer.step(share)
+        optimizer.step(share, 0)
         for name, reference in references.items():
             reference.param_groups[0]["lr"] = share * kinds.get(name, 0.007)
             reference.step()
@@ -115,7 +118,7 @@ def test_a_step_of_no_rate_moves_no_weight_but_remembers_the_gradient():
     optimizer = ModelOptimizer(model, RATES)
     for weight in model.parameters():
         weight.grad = torch.ones_like(weight)
-    optimizer.step(0.0)
+    optimizer.step(0.0, 0)
     assert all(torch.equal(weight, before[name]) for name, weight in model.named_parameters())
     assert optimizer.state_tensors()["layers.0.self_attn.q_proj.weight/momentum"].max() > 0
 
@@ -123,7 +126,7 @@ def test_a_step_of_no_rate_moves_no_weight_but_remembers_the_gradient():
 def test_rates_follow_the_share_of_the_peak_not_of_the_last_step():
     optimizer = ModelOptimizer(_model(), RATES)
     for share in (0.5, 0.1, 1.0, 0.25):
-        optimizer.step(share)
+        optimizer.step(share, 0)
         assert optimizer.muon.param_groups[0]["lr"] == pytest.approx(0.02 * share)
         rates = {group["lr"] for group in optimizer.adamw.param_groups}
         assert rates == {0.03 * share, 0.01 * share, 0.007 * share}
@@ -145,8 +148,8 @@ def test_weight_decay_shrinks_hidden_matrices_only():
     for first, second in zip(model.parameters(), twin.parameters(), strict=True):
         first.grad = torch.randn(first.shape, generator=torch.Generator().manual_seed(1))
         second.grad = first.grad.clone()
-    optimizer.step(1.0)
-    plain.step(1.0)
+    optimizer.step(1.0, 0)
+    plain.step(1.0, 0)
     others = _names(model, optimizer.adamw)
     undecayed = dict(twin.named_parameters())
     for name, weight in model.named_parameters():
@@ -208,5 +211,27 @@ def test_training_lowers_the_loss():
     assert first == pytest.approx(torch.tensor(19.0).log().item(), abs=1e-6)
     for _ in range(30):
         loss().backward()
-        optimizer.step(1.0)
+        optimizer.step(1.0, 0)
     assert loss().item() < 0.1
+
+
+def test_newton_schulz_keeps_within_its_share_by_taking_turns():
+    model = _model()
+    flops = {}
+    for share in (1e9, 0.005):
+        config = RATES.model_copy(update={"newton_schulz_share": share})
+        twin = _model()
+        optimizer = ModelOptimizer(twin, config, step_tokens=4096)
+        flops[share] = [0] * optimizer.muon.every
+        for step in range(optimizer.muon.every):
+            for weight in twin.parameters():
+                weight.grad = torch.ones_like(weight)
+            optimizer.step(1.0, step)
+            flops[share][step] = optimizer.muon.flops
+    (always,) = flops[1e9]
+    pairs = 4096 * (CONFIG.context + 1) // 2
+    full = training_flops(CONFIG, 19, model.full_shape, tokens=4096, attended_pairs=pairs)
+    assert len(flops[0.005]) == math.ceil(always / (0.005 * full)) > 1
+    # Every matrix has had exactly one turn, and none of the turns cost much more than another.
+    assert sum(flops[0.005]) == always
+    assert max(flops[0.005]) < 2 * 0.005 * full

@@ -1,3 +1,5 @@
-"""The arithmetic of a step, each piece behind one function: a fast path where there is one, and
-the plain version in torch's operators, which defines what it computes.
+"""The arithmetic of a step, each piece behind one function.
+
+A function takes a fast path where there is one. Beside it stands its plain version in torch's
+operators: what defines the result, what computes everywhere else, and what tests compare with.
 """

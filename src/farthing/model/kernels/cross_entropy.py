@@ -89,7 +89,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
 
 
 def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
-    """total += left @ right, the sum over chunks in the total's own precision."""
+    """Add left @ right to `total`, the sum over chunks in the total's own precision."""
     if left.dtype == total.dtype:
         total.addmm_(left, right)
     else:

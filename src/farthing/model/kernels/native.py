@@ -26,7 +26,7 @@ _forced_plain = 0
 @contextmanager
 def plain_kernels() -> Iterator[None]:
     """Compute with torch's own operators inside: for comparisons."""
-    global _forced_plain  # noqa: PLW0603 - one switch for the process, like torch's own
+    global _forced_plain
     _forced_plain += 1
     try:
         yield

@@ -16,7 +16,7 @@ _BLOCK_ROWS = 256
 
 
 def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
-    """x / sqrt(mean(x**2) + eps) * weight, (..., D); under autocast in its dtype.
+    """`x / sqrt(mean(x**2) + eps) * weight`, (..., D); under autocast in its dtype.
 
     Args:
         x: (..., D), float32 or lower.

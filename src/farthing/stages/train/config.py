@@ -68,6 +68,12 @@ class OptimizerConfig(Config):
     newton_schulz_iterations: int = Field(
         default=5, ge=1, description="iterations that orthogonalise a Muon update"
     )
+    newton_schulz_share: float = Field(
+        default=0.2,
+        gt=0,
+        description="most that orthogonalising may cost, as a share of the model's FLOPs; above it "
+        "each matrix has its turn every 2nd to 4th step and goes that much farther",
+    )
     embedding_learning_rate: float = Field(default=0.02, gt=0, description="AdamW, embeddings")
     output_learning_rate: float = Field(default=0.004, gt=0, description="AdamW, output matrix")
     other_learning_rate: float = Field(default=0.004, gt=0, description="AdamW, router and norms")

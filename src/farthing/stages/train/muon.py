@@ -3,11 +3,14 @@
 Keller Jordan's optimizer (https://kellerjordan.github.io/posts/muon/): Nesterov momentum whose
 update is replaced by the nearest half-orthogonal matrix. A stack (E, m, n) is E matrices. What
 differs: a matrix of the stack whose gradient is all zero took no part in the step (an expert that
-elastic width left out, or that no token chose) and is left alone, its momentum too.
+elastic width left out, or that no token chose) and is left alone, its momentum too. And where
+orthogonalising would cost too much of a step (narrow matrices, small batches), each matrix has its
+turn every n-th step only and then goes n times as far, while its momentum advances in every step.
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable
 
@@ -32,8 +35,29 @@ class Muon(torch.optim.Optimizer):
         momentum: float,
         weight_decay: float,
         iterations: int,
+        every: int = 1,
+        dtype: torch.dtype | None = None,
     ) -> None:
+        """Take charge of `weights`.
+
+        Args:
+            weights: matrices (m, n) or stacks of them (E, m, n).
+            learning_rate: of the first steps; a schedule sets it for each.
+            momentum: share of the old momentum that stays.
+            weight_decay: decoupled, times the rate.
+            iterations: of Newton-Schulz.
+            every: steps between two turns of a matrix.
+            dtype: of the Newton-Schulz products; None for that of the weights.
+        """
         super().__init__(weights, {"lr": learning_rate})
+        self.every = every
+        self.turn = 0
+        self.dtype = dtype
+        self._first_matrix: dict[Tensor, int] = {}
+        matrices = 0
+        for weight in self.param_groups[0]["params"]:
+            self._first_matrix[weight] = matrices
+            matrices += len(weight) if weight.ndim == 3 else 1
         self.momentum = momentum
         self.weight_decay = weight_decay
         self.iterations = iterations
@@ -41,7 +65,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Update every matrix that has a gradient."""
+        """Update every matrix that has a gradient, and its turn."""
         del closure
         self.flops = 0
         for group in self.param_groups:
@@ -55,22 +79,28 @@ class Muon(torch.optim.Optimizer):
 
     def _advance(self, weight: nn.Parameter) -> tuple[Tensor, Tensor, Tensor]:
         """Advance momentum; return the stack, the updates (A, m, n) and their indices (A,)."""
-        grad_Emn = weight.grad if weight.ndim == 3 else weight.grad[None]  # type: ignore[index]
-        assert grad_Emn is not None
+        grad = weight.grad
+        assert grad is not None
         state = self.state[weight]
         if "momentum" not in state:
             state["momentum"] = torch.zeros_like(weight)
-        stack_Emn = weight if weight.ndim == 3 else weight[None]
-        momentum_Emn = state["momentum"] if weight.ndim == 3 else state["momentum"][None]
-        active_A = torch.linalg.vector_norm(grad_Emn, float("inf"), dim=(1, 2)).nonzero().flatten()
-        if len(active_A) < len(stack_Emn):
-            grad_Amn = grad_Emn[active_A]
-            moved_Amn = momentum_Emn[active_A].lerp_(grad_Amn, 1 - self.momentum)
-            momentum_Emn[active_A] = moved_Amn
+        stack_Emn, grad_Emn, momentum_Emn = (
+            tensor if weight.ndim == 3 else tensor[None]
+            for tensor in (weight, grad, state["momentum"])
+        )
+        active_A = torch.linalg.vector_norm(grad_Emn, math.inf, dim=(1, 2)).nonzero().flatten()
+        if len(active_A) == len(stack_Emn):
+            momentum_Emn.lerp_(grad_Emn, 1 - self.momentum)
         else:
-            grad_Amn = grad_Emn
-            moved_Amn = momentum_Emn.lerp_(grad_Amn, 1 - self.momentum)
-        return stack_Emn, grad_Amn.lerp(moved_Amn, self.momentum), active_A
+            momentum_Emn[active_A] = momentum_Emn[active_A].lerp_(
+                grad_Emn[active_A], 1 - self.momentum
+            )
+        if self.every > 1:
+            number_A = active_A + self._first_matrix[weight]
+            active_A = active_A[number_A % self.every == self.turn % self.every]
+        if len(active_A) < len(stack_Emn):
+            grad_Emn, momentum_Emn = grad_Emn[active_A], momentum_Emn[active_A]
+        return stack_Emn, grad_Emn.lerp(momentum_Emn, self.momentum), active_A
 
     def _update(self, taking_parts: list[tuple[Tensor, Tensor, Tensor]], rate: float) -> None:
         """Orthogonalise all updates of one size in one batch, then apply them."""
@@ -80,8 +110,9 @@ class Muon(torch.optim.Optimizer):
             return
         self.flops += count * newton_schulz_flops(rows, columns, iterations=self.iterations)
         # A tall matrix maps few inputs to many outputs: the factor keeps the size of its effect.
+        rate *= self.every
         scale = rate * max(1.0, rows / columns) ** 0.5
-        steps_Smn = orthogonalise(updates_Smn, self.iterations).mul_(-scale)
+        steps_Smn = orthogonalise(updates_Smn, self.iterations, self.dtype).mul_(-scale)
         sizes = [len(active) for _, _, active in taking_parts]
         for (stack_Emn, _, active_A), step_Amn in zip(
             taking_parts,
@@ -94,16 +125,18 @@ class Muon(torch.optim.Optimizer):
             stack_Emn.index_add_(0, active_A, step_Amn)
 
 
-def orthogonalise(matrices_Smn: Tensor, iterations: int) -> Tensor:
+def orthogonalise(
+    matrices_Smn: Tensor, iterations: int, dtype: torch.dtype | None = None
+) -> Tensor:
     """The nearest half-orthogonal matrix of each (singular values 0.7 to 1.2), (S, m, n).
 
-    Newton-Schulz in the precision of the input on CPU, in bf16 elsewhere.
+    Newton-Schulz in `dtype` (None for that of the matrices); the result is in theirs.
     """
     tall = matrices_Smn.shape[1] > matrices_Smn.shape[2]
     x_Smn = matrices_Smn.mT if tall else matrices_Smn
-    if x_Smn.device.type != "cpu":
-        x_Smn = x_Smn.to(torch.bfloat16)
+    # Normed before it is rounded: gradients can be smaller than a low precision tells apart.
     x_Smn = x_Smn / x_Smn.norm(dim=(1, 2), keepdim=True).clamp_min(_SMALLEST_NORM)
+    x_Smn = x_Smn.to(dtype or x_Smn.dtype)
     for _ in range(iterations):
         gram_Smm = x_Smn @ x_Smn.mT
         x_Smn = torch.baddbmm(

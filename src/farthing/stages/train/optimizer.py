@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
+from farthing.cost.flops import newton_schulz_flops, training_flops
 from farthing.model.transformer import Transformer
 from farthing.stages.train.config import OptimizerConfig
 from farthing.stages.train.muon import Muon
 
 _ADAM_EPSILON = 1e-10
+# Measured (docs/log.md): every second step costs no quality, every fourth little.
+_MOST_TURNS = 4
 
 
 class ModelOptimizer:
     """Muon for the hidden matrices, AdamW for everything else of a `Transformer`."""
 
-    def __init__(self, model: Transformer, config: OptimizerConfig) -> None:
+    def __init__(
+        self,
+        model: Transformer,
+        config: OptimizerConfig,
+        *,
+        step_tokens: int | None = None,
+        product_dtype: torch.dtype | None = None,
+    ) -> None:
+        """Take charge of all weights of `model`.
+
+        Args:
+            model: what is trained.
+            config: its settings.
+            step_tokens: tokens of one step, which bound Newton-Schulz's share of it; None for no
+                bound.
+            product_dtype: of Newton-Schulz's products; None for that of the weights.
+        """
         self._names = {weight: name for name, weight in model.named_parameters()}
         matrices = [w for name, w in model.named_parameters() if _is_hidden_matrix(name, w)]
         others = [w for name, w in model.named_parameters() if not _is_hidden_matrix(name, w)]
@@ -25,6 +46,8 @@ class ModelOptimizer:
             momentum=config.muon_momentum,
             weight_decay=config.weight_decay,
             iterations=config.newton_schulz_iterations,
+            every=_turns(model, matrices, config, step_tokens) if step_tokens else 1,
+            dtype=product_dtype,
         )
         self.adamw = torch.optim.AdamW(
             [{"params": [w], "lr": _adam_rate(self._names[w], config)} for w in others],
@@ -37,8 +60,14 @@ class ModelOptimizer:
         self._groups = [*self.muon.param_groups, *self.adamw.param_groups]
         self._peaks = [float(group["lr"]) for group in self._groups]
 
-    def step(self, rate_share: float) -> None:
-        """Update the weights at this share of the peak learning rates, and drop the gradients."""
+    def step(self, rate_share: float, step: int) -> None:
+        """Update the weights at this share of the peak learning rates, and drop the gradients.
+
+        Args:
+            rate_share: of the peak rates.
+            step: the number of this step: whose turn it is where Muon takes turns.
+        """
+        self.muon.turn = step
         for group, peak in zip(self._groups, self._peaks, strict=True):
             group["lr"] = peak * rate_share
         self.muon.step()
@@ -66,6 +95,24 @@ class ModelOptimizer:
             # Scalars (AdamW's step count) live on the CPU wherever the weights are.
             place = weight.device if tensor.ndim else tensor.device
             optimizer.state[weight][kind] = tensor.to(place, copy=True)
+
+
+def _turns(
+    model: Transformer, matrices: list[nn.Parameter], config: OptimizerConfig, step_tokens: int
+) -> int:
+    """Steps between two turns of a matrix, so that Newton-Schulz keeps within its share."""
+    sizes = model.config
+    pairs = step_tokens * (sizes.context + 1) // 2
+    step_flops = training_flops(
+        sizes, model.vocab_size, model.full_shape, tokens=step_tokens, attended_pairs=pairs
+    )
+    flops = sum(
+        weight.numel()
+        // (weight.shape[-2] * weight.shape[-1])
+        * newton_schulz_flops(*weight.shape[-2:], iterations=config.newton_schulz_iterations)
+        for weight in matrices
+    )
+    return max(1, min(_MOST_TURNS, math.ceil(flops / (config.newton_schulz_share * step_flops))))
 
 
 def _is_hidden_matrix(name: str, weight: nn.Parameter) -> bool:

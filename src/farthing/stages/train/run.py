@@ -21,8 +21,9 @@ from farthing.artifacts.storage import make_directory, staged_directory
 from farthing.errors import DivergedError, InterruptedRunError
 from farthing.ledger.journal import RunRecorder, SegmentDigests
 from farthing.model.config import ModelConfig
-from farthing.model.device import choose_device
+from farthing.model.device import choose_device, choose_precision
 from farthing.model.initialize import initialize
+from farthing.model.kernels.memory import keep_freed_memory
 from farthing.model.supernet import save_weights
 from farthing.model.transformer import Transformer
 from farthing.stages.train.checkpoint import (
@@ -198,7 +199,14 @@ def _prepare(
     initialize(model, config.seed)
     model.to(device).train()
     torch.manual_seed(config.seed)
-    optimizer = ModelOptimizer(model, config.optimizer)
+    if device.type == "cpu":
+        keep_freed_memory()
+    optimizer = ModelOptimizer(
+        model,
+        config.optimizer,
+        step_tokens=config.batch_sequences * sizes.context,
+        product_dtype=choose_precision(config.precision, device),
+    )
     progress = TrainingProgress(step=0, tokens=0, recent_losses=())
     newest = newest_checkpoint(directory / _CHECKPOINT_ROOM)
     if newest is not None:

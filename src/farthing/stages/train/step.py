@@ -80,7 +80,7 @@ class TrainingStep:
         share = rate_share(step, config.steps, config.schedule)
         load_ratio = self._load_ratio()
         if complaint is None:
-            self._optimizer.step(share)
+            self._optimizer.step(share, step)
             for block in model.sparse_blocks():
                 block.router.end_step(config.balance_rate)
         tokens = config.batch_sequences * model.config.context
