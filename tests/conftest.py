@@ -5,12 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from farthing.artifacts.workspace import Workspace
 from farthing.hardware.machine import Machine
 from farthing.ledger.book import Book
 from farthing.ledger.meter import Meter
 from farthing.quantity import Provenance, Quantity
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if torch.accelerator.is_available():
+        return
+    for item in items:
+        if item.get_closest_marker("gpu"):
+            item.add_marker(pytest.mark.skip(reason="there is no accelerator on this machine"))
 
 
 @pytest.fixture(autouse=True)

@@ -49,6 +49,7 @@ def test_every_verb_prints_one_json_object_and_nothing_else(farthing, tmp_path: 
     recipe = ("--recipe", "tiny.yaml")
     for words in (
         ("quickstart", *recipe, *work),
+        ("bench", *recipe, *work, "--seconds", "1", "--threads", "1"),
         ("curate", *recipe, *work),
         ("train", *recipe, *work),
         ("evaluate", *work),

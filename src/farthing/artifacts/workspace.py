@@ -8,6 +8,7 @@
     ├── runs/           NAME-KEY/  one elastic run: checkpoints, metrics, supernet
     ├── scores/         NAME-KEY/  bits per byte of the members of a family
     ├── benchmarks/     NAME-KEY/  their answers to sets of questions
+    ├── measurements/   NAME-DATE.json  how fast a machine takes a recipe's training step
     └── models/         NAME/      extracted members
 
 KEY is the start of the artifact's input key, so the same settings find the same folder.
@@ -48,6 +49,11 @@ class Workspace:
     def journals(self) -> Path:
         """The folder of run journals, one `NUMBER.jsonl` per run of any purpose."""
         return self.root / "journals"
+
+    @property
+    def measurements(self) -> Path:
+        """The folder of what `farthing bench` measured, one file for each time."""
+        return self.root / "measurements"
 
     def place(self, room: str, name: str, input_key: str) -> Path:
         """Where the artifact with this input key stands: `ROOM/NAME-KEY`."""

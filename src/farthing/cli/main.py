@@ -13,6 +13,7 @@ import typer
 
 from farthing import __version__
 from farthing.cli.accounts import bill, report, verify
+from farthing.cli.bench import bench
 from farthing.cli.evaluation import evaluate
 from farthing.cli.members import extract, generate
 from farthing.cli.output import print_error
@@ -29,7 +30,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for verb in (quickstart, curate, train, evaluate, extract, generate, bill, verify, report):
+verbs = (quickstart, bench, curate, train, evaluate, extract, generate, bill, verify, report)
+for verb in verbs:
     app.command()(verb)
 app.add_typer(recipes_app, name="recipes")
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from farthing import flow
     from farthing.artifacts.benchmarks import BenchmarkMatrix
+    from farthing.artifacts.measurement import Measurement
     from farthing.artifacts.scores import ScoreMatrix
     from farthing.artifacts.workspace import Workspace
     from farthing.ledger.bill import Bill
@@ -83,6 +84,13 @@ def print_benchmarks(matrix: BenchmarkMatrix) -> None:
     from farthing.stages.evaluate.benchmark_table import benchmark_tables
 
     _stdout().print(benchmark_tables(matrix))
+
+
+def print_measurement(measurement: Measurement) -> None:
+    """What a machine makes of a training step, as tables."""
+    from farthing.bench.table import measurement_tables
+
+    _stdout().print(measurement_tables(measurement), highlight=False, soft_wrap=True)
 
 
 def _stdout() -> Console:

@@ -16,10 +16,10 @@ from farthing.model.shape import Shape
 TRAINING_PASSES = 3
 
 
-def forward_flops(
+def forward_flops_by_part(
     config: ModelConfig, vocab_size: int, shape: Shape, *, tokens: int, attended_pairs: int
-) -> int:
-    """FLOPs of one forward pass.
+) -> dict[str, int]:
+    """FLOPs of one forward pass: attention, router, experts, feed_forward (dense, shared), output.
 
     Args:
         config: the supernet.
@@ -31,16 +31,33 @@ def forward_flops(
     width = config.hidden_dim
     projections = 2 * width * config.head_dim * (config.num_heads + config.num_kv_heads)
     core = 2 * config.num_heads * config.head_dim
-    per_token = width * vocab_size
+    router = experts_dim = dense_dim = 0
     for layer in shape.layers:
-        per_token += projections
         if not config.is_sparse(layer):
-            per_token += 3 * width * config.dense_ffn_dim
+            dense_dim += config.dense_ffn_dim
             continue
         experts, top_k = shape.selection(layer, config)
-        routed = experts if isinstance(experts, int) else len(experts)
-        per_token += width * routed + 3 * width * (top_k * config.expert_dim + config.shared_dim)
-    return 2 * (tokens * per_token + attended_pairs * core * len(shape.layers))
+        router += width * (experts if isinstance(experts, int) else len(experts))
+        experts_dim += top_k * config.expert_dim
+        dense_dim += config.shared_dim
+    depth = len(shape.layers)
+    return {
+        "attention": 2 * (tokens * projections + attended_pairs * core) * depth,
+        "router": 2 * tokens * router,
+        "experts": 2 * tokens * 3 * width * experts_dim,
+        "feed_forward": 2 * tokens * 3 * width * dense_dim,
+        "output": 2 * tokens * width * vocab_size,
+    }
+
+
+def forward_flops(
+    config: ModelConfig, vocab_size: int, shape: Shape, *, tokens: int, attended_pairs: int
+) -> int:
+    """FLOPs of one forward pass; arguments as `forward_flops_by_part`."""
+    parts = forward_flops_by_part(
+        config, vocab_size, shape, tokens=tokens, attended_pairs=attended_pairs
+    )
+    return sum(parts.values())
 
 
 def training_flops(

@@ -1,0 +1,129 @@
+"""What is measured: a recipe's model, optimizers and training step, made as training makes them."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from farthing.bench.clock import Lap, lap
+from farthing.bench.text import vocabulary
+from farthing.errors import DivergedError
+from farthing.flow import RunConfig
+from farthing.model.device import choose_precision
+from farthing.model.initialize import initialize
+from farthing.model.shape import Shape
+from farthing.model.transformer import Transformer
+from farthing.stages.train.elastic_schedule import ElasticSchedule
+from farthing.stages.train.guard import LossGuard
+from farthing.stages.train.optimizer import ModelOptimizer
+from farthing.stages.train.step import StepResult, TrainingStep
+from farthing.text.batches import Batches
+from farthing.text.corpus import Corpus
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A training step and everything it is made of.
+
+    Attributes:
+        run: the recipe.
+        micro: sequences of one forward pass.
+    """
+
+    run: RunConfig
+    device: torch.device
+    model: Transformer
+    optimizer: ModelOptimizer
+    schedule: ElasticSchedule
+    batches: Batches
+    step: TrainingStep
+    guard: LossGuard
+    autocast_dtype: torch.dtype | None
+    micro: int
+
+    @property
+    def precision(self) -> str:
+        """Of the matrix products: the name of a measured peak."""
+        return "fp32" if self.autocast_dtype is None else "bf16"
+
+    @property
+    def tokens(self) -> int:
+        """Of one step."""
+        return self.run.train.batch_sequences * self.run.model.context
+
+    def shape(self, step: int) -> Shape:
+        """The sub-model that this step trains."""
+        return self.schedule.draw(step)
+
+    def label(self, step: int) -> str:
+        """The short name of that sub-model."""
+        return self.shape(step).label(self.model.config)
+
+    def whole_step(self, step: int) -> tuple[Lap, StepResult]:
+        """Take one step, as training does.
+
+        Raises:
+            DivergedError: the loss is no number: no time of such a step means anything.
+        """
+        with lap(self.device) as timed:
+            result = self.step.run(step, self.guard)
+        if result.complaint is not None:
+            raise DivergedError(
+                f"the measured step broke: {result.complaint}",
+                remedy="check the recipe's learning rates and precision",
+            )
+        return timed, result
+
+    def micro_batch_firsts(self, step: int) -> range:
+        """The first sequence of each micro-batch of a step."""
+        first, count = self.step.sequences(step)
+        return range(first, first + count, self.micro)
+
+    def windows(self, first: int) -> Tensor:
+        """Tokens of one micro-batch on the device, (B, W)."""
+        return torch.from_numpy(self.batches.batch(first, self.micro).tokens).to(self.device)
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """The precision of the forward pass."""
+        return torch.autocast(
+            self.device.type, dtype=self.autocast_dtype, enabled=self.autocast_dtype is not None
+        )
+
+
+def make_subject(run: RunConfig, corpus: Corpus, device: torch.device) -> Subject:
+    """Build the step of a recipe over a corpus.
+
+    Raises:
+        ConfigError, CorpusError: text or sizes that do not fit.
+    """
+    config, sizes = run.train, run.model
+    known = set(corpus.domains)
+    # A recipe's own domains are not those of the sample.
+    weights = config.mixture if config.mixture and set(config.mixture) <= known else None
+    batches = Batches(corpus, context=sizes.context, weights=weights, seed=config.seed)
+    rows = vocabulary(run.corpus, corpus)
+    model = Transformer(sizes, rows, corpus.tokenizer.end_of_text)
+    initialize(model, config.seed)
+    model.to(device).train()
+    torch.manual_seed(config.seed)
+    optimizer = ModelOptimizer(model, config.optimizer)
+    step = TrainingStep(config, model, optimizer, batches, device)
+    if config.compile:
+        for layer in model.layers:
+            layer.compile()
+    return Subject(
+        run=run,
+        device=device,
+        model=model,
+        optimizer=optimizer,
+        schedule=ElasticSchedule(config.elastic, sizes, config.seed),
+        batches=batches,
+        step=step,
+        # The same few batches again and again: the loss may do what it likes but break.
+        guard=LossGuard(float("inf")),
+        autocast_dtype=choose_precision(config.precision, device),
+        micro=config.micro_sequences or config.batch_sequences,
+    )
