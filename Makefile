@@ -19,7 +19,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart results test lint check check-exports bench bench-vllm clean
+.PHONY: help setup quickstart results test lint check check-exports bench results-speed bench-vllm clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -45,13 +45,24 @@ check: lint test ## lint, then every test: what CI runs
 results: quickstart ## the quick start, and its output into README.md and docs/results
 	$(BIN)/python scripts/refresh_results.py --workspace $(WORKSPACE)
 
-bench: $(INSTALLED) ## every measurement in bench/, on all cores
-	@test -n "$(wildcard bench/*.py)" || { echo "bench/ holds no measurement yet"; exit 1; }
-	@set -e; for script in $(sort $(wildcard bench/*.py)); do \
-		echo "$(BIN)/python $$script"; $(BIN)/python $$script; done
-
 # Other people's engines, each in an environment of its own: none is a dependency of farthing.
 ENGINES ?= .venv-exports
+
+# A checkout of nanoGPT and the text that it trains on, to measure against it; without them the
+# benchmarks that need them say where they are to be had.
+NANOGPT ?=
+TINYSHAKESPEARE ?=
+export NANOGPT TINYSHAKESPEARE
+SPEED ?= build/speed
+
+bench: $(INSTALLED) $(ENGINES)/rivals/installed.stamp ## every measurement on the CPU, and what docs/results/speed.md shows
+	@set -e; for script in $(sort $(wildcard bench/*.py)); do \
+		echo "$(BIN)/python $$script"; $(BIN)/python $$script; done
+	$(ENGINES)/rivals/bin/python bench/rivals/run_all.py --results $(SPEED)
+
+results-speed: bench ## the measurements against rivals, and their figures into docs/results
+	$(BIN)/python scripts/refresh_speed.py --results $(SPEED)
+
 ENGINE_CHECKS := \
 	transformers-4.57/check_transformers \
 	transformers-5/check_transformers \
@@ -86,6 +97,13 @@ $(ENGINES)/%/installed.stamp: tests/exports/requirements-%.txt
 	@$(@D)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(@D)
 	$(if $(filter llama-cpp,$*),,$(@D)/bin/python -m pip install $(PIP_FLAGS) "$(TORCH)")
 	$(@D)/bin/python -m pip install $(PIP_FLAGS) -r $<
+	@touch $@
+
+# Both sides of a comparison run in this one.
+$(ENGINES)/rivals/installed.stamp: bench/rivals/requirements.txt pyproject.toml constraints.txt
+	@$(@D)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install $(PIP_FLAGS) -c constraints.txt "$(TORCH)"
+	$(@D)/bin/python -m pip install $(PIP_FLAGS) -c constraints.txt -r $< -e .
 	@touch $@
 
 $(ENGINES)/vllm/installed.stamp: bench/exports/requirements-vllm.txt

@@ -72,7 +72,7 @@ def steps(run: RunConfig, *, elastic: bool) -> tuple[int, int, int, float]:
         shape = schedule.draw(step)
         tokens = torch.randint(1, vocab, (rows, context + 1), generator=generator)
         model.mean_nats(tokens[:, :-1], tokens[:, 1:], shape).backward()
-        optimizer.step(1.0)
+        optimizer.step(1.0, step)
         for block in model.sparse_blocks():
             block.router.end_step(run.train.balance_rate)
         pairs = rows * context * (context + 1) // 2

@@ -9,7 +9,7 @@ from pathlib import Path
 from farthing.artifacts.canonical import digest_file, digest_json
 
 _PACKAGE = Path(__file__).resolve().parent.parent
-_CODE = {".py", ".j2"}
+_CODE = {".py", ".c", ".h", ".j2"}
 
 
 def code_version(rooms: Sequence[str]) -> str:
