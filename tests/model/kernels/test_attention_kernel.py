@@ -1,7 +1,6 @@
 """The compiled attention against torch's operators in float64."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor
 from farthing.model.kernels.attention import attend, document_starts, plain_attend
 from farthing.model.kernels.native import plain_kernels, usable
 
+pytestmark = pytest.mark.usefixtures("poison")
 compiled = pytest.mark.skipif(not usable(torch.zeros(1)), reason="no compiled kernels here")
 
 # (B, T, H, G, E): odd lengths and widths, one to eight queries per key head, and more than a tile.
@@ -25,21 +25,6 @@ SHAPES = [
     (1, 300, 2, 1, 128),
 ]
 DOCUMENTS = ["one document", "random", "every position", "late", "one row"]
-
-
-@pytest.fixture(autouse=True)
-def _poison(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a kernel leaves unwritten, or reads before writing, shows as NaN."""
-
-    def filled(allocate: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        def poisoned(*args: Any, **kwargs: Any) -> Tensor:
-            tensor = allocate(*args, **kwargs)
-            return tensor.fill_(float("nan")) if tensor.is_floating_point() else tensor
-
-        return poisoned
-
-    monkeypatch.setattr(torch, "empty", filled(torch.empty))
-    monkeypatch.setattr(torch, "empty_like", filled(torch.empty_like))
 
 
 def _inputs(shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> list[Tensor]:

@@ -11,11 +11,19 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.attention.flex_attention import BlockMask
 
 from farthing.model.kernels.native import call, usable
+from farthing.model.kernels.varlen import attend_packed, flex_usable
 
 
-def attend(q_BTHE: Tensor, k_BTGE: Tensor, v_BTGE: Tensor, starts_BT: Tensor | None) -> Tensor:
+def attend(
+    q_BTHE: Tensor,
+    k_BTGE: Tensor,
+    v_BTGE: Tensor,
+    starts_BT: Tensor | None,
+    mask: BlockMask | None = None,
+) -> Tensor:
     """softmax(q k' / sqrt(E)) v over the keys `starts[t]`..t of every query t, (B, T, H, E).
 
     Args:
@@ -23,12 +31,15 @@ def attend(q_BTHE: Tensor, k_BTGE: Tensor, v_BTGE: Tensor, starts_BT: Tensor | N
         k_BTGE: keys.
         v_BTGE: values; all three of one dtype.
         starts_BT: first key that each query may see, int32; None means key 0.
+        mask: `shared_mask(starts_BT, ...)`, made once for all layers; None makes it where needed.
     """
     assert k_BTGE.shape == v_BTGE.shape
     assert k_BTGE.shape[:2] == q_BTHE.shape[:2], "queries and keys are of the same positions"
     same = q_BTHE.dtype == k_BTGE.dtype == v_BTGE.dtype
     if same and usable(q_BTHE, k_BTGE, v_BTGE):
         return _Attend.apply(q_BTHE, k_BTGE, v_BTGE, starts_BT)  # type: ignore[no-any-return, no-untyped-call]
+    if starts_BT is not None and flex_usable(q_BTHE.device, q_BTHE.shape[-1]):
+        return attend_packed(q_BTHE, k_BTGE, v_BTGE, starts_BT, mask)
     return plain_attend(q_BTHE, k_BTGE, v_BTGE, starts_BT)
 
 
@@ -51,10 +62,11 @@ def document_starts(tokens_BT: Tensor, end_of_text: int) -> Tensor | None:
     """Where the document of every position starts, int32 (B, T).
 
     A document starts with `end_of_text`. None where no sequence holds a boundary: a marker at
-    position 0 opens the only document there is so far.
+    position 0 opens the only document there is so far. On accelerators never None: to look, the
+    host would have to wait for the device.
     """
     boundary_BT = tokens_BT == end_of_text
-    if not bool(boundary_BT[:, 1:].any()):
+    if tokens_BT.device.type == "cpu" and not bool(boundary_BT[:, 1:].any()):
         return None
     positions_T = torch.arange(tokens_BT.shape[1], dtype=torch.int32, device=tokens_BT.device)
     return (boundary_BT * positions_T).cummax(dim=1).values

@@ -37,12 +37,19 @@ class CompileError(Exception):
 
 
 def kernel_cache() -> Path:
-    """The folder of compiled kernels; it need not exist."""
+    """The folder of compiled kernels; it need not exist.
+
+    Raises:
+        CompileError: nothing says where it is.
+    """
     if cache := os.environ.get("FARTHING_CACHE"):
         return Path(cache) / "kernels"
     if cache := os.environ.get("XDG_CACHE_HOME"):
         return Path(cache) / "farthing" / "kernels"
-    return Path.home() / ".cache" / "farthing" / "kernels"
+    try:
+        return Path.home() / ".cache" / "farthing" / "kernels"
+    except RuntimeError as error:
+        raise CompileError(f"FARTHING_CACHE is not set: {error}") from None
 
 
 def load_library() -> ctypes.CDLL:
@@ -54,14 +61,14 @@ def load_library() -> ctypes.CDLL:
     compiler = next((path for name in _COMPILERS if (path := shutil.which(name))), None)
     if compiler is None:
         raise CompileError(f"no C compiler found (looked for {', '.join(_COMPILERS)})")
-    errors = []
+    errors: list[Exception] = []
     # Where torch brought no OpenMP runtime under its common name, the kernels use one thread.
     for flags in ([*_FLAGS, _OPENMP], _FLAGS):
         try:
             return ctypes.CDLL(str(_compiled(compiler, flags)))
         except (OSError, subprocess.SubprocessError) as error:
-            errors.append(_reason(error))
-    raise CompileError(f"{compiler}: {errors[0]}")
+            errors.append(error)
+    raise CompileError(_reason(compiler, errors[0]))
 
 
 def _compiled(compiler: str, flags: list[str]) -> Path:
@@ -109,8 +116,10 @@ def _processor() -> str:
     return "\n".join(dict.fromkeys(line for line in lines if line.startswith(marks)))
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, subprocess.CalledProcessError) and error.stderr:
-        text = error.stderr.decode(errors="replace").strip()
-        return text.splitlines()[0] if text else str(error)
-    return str(error)
+def _reason(compiler: str, error: Exception) -> str:
+    if not isinstance(error, subprocess.SubprocessError):
+        return str(error)
+    said: bytes = getattr(error, "stderr", None) or b""
+    lines = said.decode(errors="replace").strip().splitlines() or [str(error)]
+    # Before it may stand the function or the files that it is in.
+    return f"{compiler}: {next((line for line in lines if 'error:' in line), lines[0])}"

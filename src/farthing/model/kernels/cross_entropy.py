@@ -26,8 +26,12 @@ def linear_cross_entropy(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor
         hidden_ND: what the output matrix reads.
         weight_VD: the output matrix.
         targets_N: int64 ids, each below V.
+
+    Raises:
+        IndexError: a target is no id.
     """
     if usable(hidden_ND, weight_VD):
+        _check_targets(targets_N, len(hidden_ND), len(weight_VD))
         return _LinearCrossEntropy.apply(hidden_ND, weight_VD, targets_N)  # type: ignore[no-any-return, no-untyped-call]
     return plain_linear_cross_entropy(hidden_ND, weight_VD, targets_N)
 
@@ -86,6 +90,15 @@ class _LinearCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:  # noqa: ANN401
         d_hidden, d_weight = ctx.saved_tensors
         return (d_hidden * grad).to(ctx.hidden_dtype), d_weight * grad, None
+
+
+def _check_targets(targets_N: Tensor, tokens: int, vocab: int) -> None:
+    """The kernel reads and writes where the targets point."""
+    assert targets_N.shape == (tokens,)
+    assert targets_N.dtype == torch.int64
+    for target in targets_N.aminmax() if tokens else ():
+        if not 0 <= target < vocab:
+            raise IndexError(f"target {int(target)} is out of bounds: the vocabulary is {vocab}")
 
 
 def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:

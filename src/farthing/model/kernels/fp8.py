@@ -107,6 +107,15 @@ def use_fp8(model: nn.Module) -> dict[str, str]:
     return left
 
 
+def uses_fp8(model: nn.Module) -> bool:
+    """Whether any product of the model runs in FP8."""
+    return any(
+        getattr(module, "product", None) is fp8_linear
+        or getattr(module, "grouped_product", None) is fp8_grouped
+        for module in model.modules()
+    )
+
+
 def quantize(x: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """`x` in 8 bits and the fp32 scale of each row of its last dimension, (..., 1)."""
     largest = torch.finfo(dtype).max

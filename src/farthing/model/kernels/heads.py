@@ -38,9 +38,10 @@ def turned_heads(
         queries: H.
         eps: of both norms.
     """
-    if usable(rows_BTP, q_weight_E, *rope):
+    tables = (q_weight_E, k_weight_E, *rope)
+    if all(x.dtype == torch.float32 for x in tables) and usable(rows_BTP, *tables):
         return _TurnedHeads.apply(  # type: ignore[no-any-return, no-untyped-call]
-            rows_BTP, q_weight_E, k_weight_E, *rope, queries, eps
+            rows_BTP, *(x.contiguous() for x in tables), queries, eps
         )
     return plain_turned_heads(rows_BTP, q_weight_E, k_weight_E, rope, queries=queries, eps=eps)
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from farthing.model.kernels.compile import CompileError, load_library
+from farthing.model.kernels.precision import product_dtype
 
 # `plain` computes everything with torch's own operators.
 _SWITCH = "FARTHING_KERNELS"
@@ -55,8 +56,13 @@ def kernels_in_use() -> str:
 
 
 def usable(*tensors: Tensor) -> bool:
-    """Whether compiled kernels take these tensors: on CPU, of a dtype they know, not traced."""
-    if _forced_plain or any(t.device.type != "cpu" or t.dtype not in _DTYPES for t in tensors):
+    """Whether compiled kernels take these tensors: on CPU, of a dtype they know, not traced.
+
+    The dtype that autocast would give them has to be known too.
+    """
+    if _forced_plain or any(t.device.type != "cpu" for t in tensors):
+        return False
+    if any(dtype not in _DTYPES for t in tensors for dtype in (t.dtype, product_dtype(t))):
         return False
     if torch.compiler.is_compiling():
         return False

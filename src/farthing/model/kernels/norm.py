@@ -23,7 +23,7 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
         weight: (D,), float32.
         eps: added under the root.
     """
-    if usable(x, weight):
+    if weight.dtype == torch.float32 and usable(x, weight):
         return _RmsNorm.apply(x, weight, eps)  # type: ignore[no-any-return, no-untyped-call]
     return plain_rms_norm(x, weight, eps)
 

@@ -24,7 +24,7 @@ def route(logits_NS: Tensor, bias_S: Tensor, top_k: int, scale: float) -> tuple[
         top_k: K.
         scale: what the weights of a token sum to.
     """
-    if usable(logits_NS, bias_S):
+    if logits_NS.dtype == bias_S.dtype == torch.float32 and usable(logits_NS, bias_S):
         return _Route.apply(logits_NS, bias_S, top_k, scale)  # type: ignore[no-any-return, no-untyped-call]
     return plain_route(logits_NS, bias_S, top_k, scale)
 

@@ -30,10 +30,17 @@ _FLEX_DEVICES = ("cuda", "xpu")
 _NARROWEST_HEAD = 16
 
 
-def flex_usable(q_BTHE: Tensor) -> bool:
-    """Whether `attend_packed` takes these queries, with their gradient, and is wanted."""
-    possible = q_BTHE.device.type in _FLEX_DEVICES and q_BTHE.shape[-1] >= _NARROWEST_HEAD
+def flex_usable(device: torch.device, width: int) -> bool:
+    """Whether `attend_packed` takes heads of this width, with their gradient, and is wanted."""
+    possible = device.type in _FLEX_DEVICES and width >= _NARROWEST_HEAD
     return possible and not plain_forced()
+
+
+def shared_mask(starts_BT: Tensor | None, width: int) -> BlockMask | None:
+    """The mask of all layers with heads of this width; None where `attend_packed` is not used."""
+    if starts_BT is None or not flex_usable(starts_BT.device, width):
+        return None
+    return packed_mask(starts_BT)
 
 
 def attend_packed(
@@ -46,7 +53,7 @@ def attend_packed(
     """Attention scaled by E**-0.5, (B, T, H, E); under autocast in its dtype.
 
     Args:
-        q_BTHE: queries, for which `flex_usable` holds.
+        q_BTHE: queries of a device and width for which `flex_usable` holds.
         k_BTGE: keys; H is a multiple of G.
         v_BTGE: values.
         starts_BT: int32, the first key each query may see: the start of its document, so it never

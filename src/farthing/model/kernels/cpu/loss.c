@@ -20,15 +20,16 @@ INLINE void in_place(void *logits, const int64_t *targets, float *losses, long r
         for (long i = 0; i < whole; i += WIDE)
             sums += exp_wide(take(logits, at + i, WIDE, bf16) - largest);
         for (long i = whole; i < width; i++) rest += fast_exp(load(logits, at + i, bf16) - largest);
-        float sum = sum_wide(sums) + rest, total = largest + logf(sum), share = scale / sum;
-        float target = load(logits, at + targets[r], bf16);
-        losses[r] = total - target;
+        float sum = sum_wide(sums) + rest, share = scale / sum;
+        /* Not largest + log(sum): of large logits that sum would lose the loss's last digits. */
+        float loss = logf(sum) - AS_WRITTEN(load(logits, at + targets[r], bf16) - largest);
+        losses[r] = loss;
         for (long i = 0; i < whole; i += WIDE)
             give(logits, at + i, WIDE,
                  exp_wide(take(logits, at + i, WIDE, bf16) - largest) * share, bf16);
         for (long i = whole; i < width; i++)
             store(logits, at + i, fast_exp(load(logits, at + i, bf16) - largest) * share, bf16);
-        store(logits, at + targets[r], (expf(target - total) - 1.0f) * scale, bf16);
+        store(logits, at + targets[r], (expf(-loss) - 1.0f) * scale, bf16);
     }
 }
 

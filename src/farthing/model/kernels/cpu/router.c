@@ -4,15 +4,12 @@
 /* The choices in falling order of key. Equal keys: the lower id first. A NaN goes before all, so
  * that it reaches the loss. */
 INLINE void choose_experts(const float *keys, long experts, int64_t *ids, float *top, long top_k) {
-    for (long k = 0; k < top_k; k++) {
-        ids[k] = k;
-        top[k] = -INFINITY;
-    }
     for (long e = 0; e < experts; e++) {
-        float key = keys[e];
-        if (key <= top[top_k - 1]) continue;
-        long k = top_k - 1;
-        for (; k > 0 && !(key <= top[k - 1]); k--) {
+        float key = keys[e] != keys[e] ? INFINITY : keys[e];
+        /* The first places fill up; after that the last choice has to give way. */
+        if (e >= top_k && key <= top[top_k - 1]) continue;
+        long k = e < top_k ? e : top_k - 1;
+        for (; k > 0 && key > top[k - 1]; k--) {
             top[k] = top[k - 1];
             ids[k] = ids[k - 1];
         }

@@ -70,11 +70,10 @@ INLINE float largest_of(wide value) {
     return largest;
 }
 
-/* exp as 2^n * p(r), relative error below 3e-7; 2^-126 stands for all below it, 2^127 for all above;
- * a NaN stays a NaN. */
+/* exp as in common.h; 2^-126 stands for all below it, 2^127 for all above; a NaN stays a NaN. */
 INLINE wide exp_wide(wide x) {
-    wide low = pick_wide(x < -87.3f, x * 0 - 87.3f, x);
-    wide clamped = pick_wide(low > 88.3f, x * 0 + 88.3f, low);
+    wide low = pick_wide(x < -87.3f, (wide){0} - 87.3f, x);
+    wide clamped = pick_wide(low > 88.3f, (wide){0} + 88.3f, low);
     /* Rounding through the bits: (t + c) - c may be simplified to t. */
     wide_int shifted = (wide_int)(clamped * 1.44269504f + 12582912.0f);
     wide whole = __builtin_convertvector(shifted - 0x4b400000, wide);
