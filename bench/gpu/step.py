@@ -91,7 +91,7 @@ def main() -> None:
     )
     peak, source = peak_flops(device, "bf16", options.peak_tflops)
     print(f"MFU divides by {peak / 1e12:.1f} TFLOP/s: {source}")
-    changes = {"mode": None if options.mode == "off" else options.mode}
+    changes = {"mode": options.mode}
     if options.micro:
         changes["micro"] = options.micro
     for case in options.cases:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,21 +13,12 @@ import torch
 from farthing.errors import FarthingError
 from farthing.hardware.measure import MachineProbe
 from farthing.model.config import ModelConfig
-from farthing.model.initialize import initialize
-from farthing.model.kernels.fp8 import fp8_grouped, fp8_linear, use_fp8
 from farthing.model.kernels.native import plain_kernels
-from farthing.model.transformer import Transformer
-from farthing.stages.train.compiled import (
-    CompileMode,
-    bounded_graphs,
-    compile_layers,
-    graph_limit,
-    graphs_compiled,
-)
-from farthing.stages.train.config import TrainConfig
+from farthing.stages.train.assemble import assemble
+from farthing.stages.train.compiled import expected_graphs, graphs_compiled
+from farthing.stages.train.config import CompileSetting, TrainConfig
 from farthing.stages.train.guard import LossGuard
-from farthing.stages.train.optimizer import ModelOptimizer
-from farthing.stages.train.step import StepResult, TrainingStep
+from farthing.stages.train.step import StepResult
 from farthing.text.batches import Batch
 
 SEED = 0
@@ -64,12 +55,12 @@ class Subject:
     micro: int
     precision: str = "bf16"
     fp8: bool = False
-    mode: CompileMode | None = "blocks"
+    mode: CompileSetting = "blocks"
     plain: bool = False
 
     def as_plain(self) -> Subject:
         """The same in fp32 on the plain path."""
-        return replace(self, precision="fp32", fp8=False, mode=None, plain=True, micro=1)
+        return replace(self, precision="fp32", fp8=False, mode="off", plain=True, micro=1)
 
 
 @dataclass(frozen=True)
@@ -154,7 +145,7 @@ def train(subject: Subject, device: torch.device, *, warmup: int, steps: int) ->
     results: list[StepResult] = []
     laps: list[float] = []
     before = graphs_compiled()
-    with _step_of(subject, device) as (run, refusals):
+    with _step_of(subject, device, warmup + steps) as (run, refusals):
         for step in range(warmup + steps):
             _wait(device)
             began = time.perf_counter()
@@ -176,40 +167,31 @@ def train(subject: Subject, device: torch.device, *, warmup: int, steps: int) ->
 
 @contextmanager
 def _step_of(
-    subject: Subject, device: torch.device
+    subject: Subject, device: torch.device, steps: int
 ) -> Iterator[tuple[Callable[[int], StepResult], dict[str, str]]]:
-    sizes = subject.sizes
-    model = Transformer(sizes, VOCAB, END_OF_TEXT)
-    initialize(model, SEED)
-    model.to(device).train()
+    """Takes step 0 to `steps - 1` in their order; and what FP8 was refused, with the reason."""
     config = TrainConfig.model_validate(
         {
             "steps": _MANY_STEPS,
             "batch_sequences": subject.sequences,
             "micro_sequences": subject.micro,
-            "precision": subject.precision,
+            "precision": "fp8" if subject.fp8 else subject.precision,
+            "compile": subject.mode,
             # The rates are at their peak from the first step on.
             "schedule": {"warmup_share": 0.0, "decay_share": 0.0},
         }
     )
-    refusals = use_fp8(model) if subject.fp8 else {}
-    if subject.fp8 and not any(_in_fp8(module) for module in model.modules()):
-        raise SystemExit(f"no product of {subject.name} can run in FP8 here: {refusals}")
-    optimizer = ModelOptimizer(model, config.optimizer)
-    step = TrainingStep(config, model, optimizer, ChainText(sizes.context), device)
+    text = ChainText(subject.sizes.context)
+    made = assemble(config, subject.sizes, text, device, rows=VOCAB, end_of_text=END_OF_TEXT)
+    if subject.fp8 and made.precision != "fp8":
+        raise SystemExit(f"no product of {subject.name} can run in FP8 here: {made.refusals}")
     guard = LossGuard(config.max_loss_jump_nats)
-    with ExitStack() as stack:
-        if subject.plain:
-            stack.enter_context(plain_kernels())
-        if subject.mode is not None:
-            compile_layers(model, subject.mode)
-            stack.enter_context(bounded_graphs(graph_limit(sizes, None)))
-        yield lambda number: _good(step.run(number, guard)), refusals
-
-
-def _in_fp8(module: torch.nn.Module) -> bool:
-    products = (getattr(module, name, None) for name in ("product", "grouped_product"))
-    return any(product in (fp8_linear, fp8_grouped) for product in products)
+    with (
+        plain_kernels() if subject.plain else nullcontext(),
+        expected_graphs(config, subject.sizes),
+        made.step.feed(range(steps)) as feed,
+    ):
+        yield lambda number: _good(made.step.run(number, guard, feed)), made.refusals
 
 
 def _good(result: StepResult) -> StepResult:

@@ -1,8 +1,8 @@
 """Routed SwiGLU experts over sorted rows: every expert's tokens one contiguous block.
 
 Shapes: N tokens, K experts per token, E experts, D hidden width, F inner width of one expert,
-G = 2F (gate and up side by side), R rows, one per (token, expert) pair and some of padding,
-sorted by expert.
+G = 2F (gate and up side by side), S rows of one expert, R rows: one per (token, expert) pair and
+some of padding, sorted by expert.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ def sorted_experts(
 
 
 class _SortedExperts(torch.autograd.Function):
-    """Forward: gather, gate and up in one product, SwiGLU, down, weighed sum.
+    """Expert by expert: gather, gate and up in one product, SwiGLU, down; then the weighed sum.
 
-    The experts' outputs are not kept for the backward pass: with y = w * (down h), the gradient
+    One expert's rows stay in a core's cache from one operation to the next. The experts' outputs are not kept for the backward pass: with y = w * (down h), the gradient
     of w is (down^T dy) . h, and that product is needed anyway.
     """
 
@@ -56,57 +56,69 @@ class _SortedExperts(torch.autograd.Function):
         order = _Order(ids_NK, len(gate_EFD), dtype)
         gate_up_EGD = torch.cat((gate_EFD, up_EFD), dim=1).to(dtype)
         down_EDF = down_EDF.to(dtype)
-        rows_RD, row_weights_R = order.gather(x_ND, weights_NK, dtype)
-        gate_up_RG = rows_RD.new_empty(order.rows, 2 * inner)
-        for e, x, out in order.blocks(rows_RD, gate_up_RG):
-            torch.mm(x, gate_up_EGD[e].T, out=out)
-        hidden_RF = rows_RD.new_empty(order.rows, inner)
-        bf16 = dtype == torch.bfloat16
-        call("swiglu_forward", gate_up_RG, hidden_RF, order.rows, inner, bf16)
+        rows_RD = torch.empty(order.rows, x_ND.shape[1], dtype=dtype)
+        gate_up_RG = torch.empty(order.rows, 2 * inner, dtype=dtype)
         out_RD = torch.empty_like(rows_RD)
-        for e, hidden, out in order.blocks(hidden_RF, out_RD):
+        hidden_SF = torch.empty(order.largest, inner, dtype=dtype)
+        x_ND, bf16 = x_ND.contiguous(), dtype == torch.bfloat16
+        for e, source, x, gate_up, out in order.blocks(rows_RD, gate_up_RG, out_RD):
+            hidden = hidden_SF[: len(x)]
+            _gather(x_ND, source, x, order.top_k)
+            torch.mm(x, gate_up_EGD[e].T, out=gate_up)
+            call("swiglu_forward", gate_up, hidden, len(x), inner, bf16)
             torch.mm(hidden, down_EDF[e].T, out=out)
-        ctx.save_for_backward(rows_RD, gate_up_RG, row_weights_R, gate_up_EGD, down_EDF)
+        ctx.save_for_backward(rows_RD, gate_up_RG, weights_NK, gate_up_EGD, down_EDF)
         ctx.order, ctx.x_dtype, ctx.weight_dtype = order, x_ND.dtype, gate_EFD.dtype
         return order.combine(out_RD, weights_NK, dtype)
 
     @staticmethod
     def backward(ctx: Any, grad_ND: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
-        rows_RD, gate_up_RG, row_weights_R, gate_up_EGD, down_EDF = ctx.saved_tensors
-        order, inner = ctx.order, down_EDF.shape[2]
-        grad_RD, _ = order.gather(grad_ND, None, rows_RD.dtype)
-        d_hidden_RF = rows_RD.new_empty(order.rows, inner)
-        for e, grad, out in order.blocks(grad_RD, d_hidden_RF):
-            torch.mm(grad, down_EDF[e], out=out)
-        d_gate_up_RG, weighed_RF = torch.empty_like(gate_up_RG), torch.empty_like(d_hidden_RF)
-        d_row_weights_R = torch.empty_like(row_weights_R)
-        call(
-            "swiglu_backward",
-            *(d_hidden_RF, gate_up_RG, row_weights_R, d_gate_up_RG, weighed_RF, d_row_weights_R),
-            *(order.rows, inner, rows_RD.dtype == torch.bfloat16),
-        )
-        d_gate_up_EGD, d_down_EDF = torch.empty_like(gate_up_EGD), torch.empty_like(down_EDF)
+        rows_RD, gate_up_RG, weights_NK, gate_up_EGD, down_EDF = ctx.saved_tensors
+        order, inner, dtype = ctx.order, down_EDF.shape[2], rows_RD.dtype
+        d_rows_RD = torch.empty_like(rows_RD)
+        weights_R = order.sorted_weights(weights_NK)
+        d_weights_R = torch.empty_like(weights_R)
+        d_down_EDF = torch.empty_like(down_EDF)
+        d_gate_EFD, d_up_EFD = (torch.empty_like(down_EDF.mT.contiguous()) for _ in range(2))
+        d_hidden_SF, weighed_SF = (torch.empty(order.largest, inner, dtype=dtype) for _ in range(2))
+        d_gate_up_SG = torch.empty(order.largest, 2 * inner, dtype=dtype)
         for empty in order.empty_experts:
-            d_gate_up_EGD[empty].zero_()
-            d_down_EDF[empty].zero_()
-        for e, grad, weighed, d_gate_up, x in order.blocks(
-            grad_RD, weighed_RF, d_gate_up_RG, rows_RD
+            for gradient in (d_gate_EFD, d_up_EFD, d_down_EDF):
+                gradient[empty].zero_()
+        grad_ND, bf16 = grad_ND.contiguous(), dtype == torch.bfloat16
+        for e, source, x, gate_up, d_x, weights, d_weights in order.blocks(
+            rows_RD, gate_up_RG, d_rows_RD, weights_R, d_weights_R
         ):
+            count = len(x)
+            d_hidden, weighed = d_hidden_SF[:count], weighed_SF[:count]
+            d_gate_up = d_gate_up_SG[:count]
+            # The rows of dx hold those of the output's gradient until they are needed no more.
+            grad = d_x
+            _gather(grad_ND, source, grad, order.top_k)
+            torch.mm(grad, down_EDF[e], out=d_hidden)
+            call(
+                "swiglu_backward",
+                *(d_hidden, gate_up, weights, d_gate_up, weighed, d_weights, count, inner, bf16),
+            )
             torch.mm(grad.T, weighed, out=d_down_EDF[e])
-            torch.mm(d_gate_up.T, x, out=d_gate_up_EGD[e])
-            # The rows of `grad` are read for the last time above: they become the rows of dx.
-            torch.mm(d_gate_up, gate_up_EGD[e], out=grad)
-        d_gate_EFD, d_up_EFD = (
-            part.to(ctx.weight_dtype).contiguous() for part in d_gate_up_EGD.split(inner, dim=1)
-        )
+            torch.mm(d_gate_up[:, :inner].T, x, out=d_gate_EFD[e])
+            torch.mm(d_gate_up[:, inner:].T, x, out=d_up_EFD[e])
+            torch.mm(d_gate_up, gate_up_EGD[e], out=d_x)
         return (
-            order.combine(grad_RD, None, ctx.x_dtype),
+            order.combine(d_rows_RD, None, ctx.x_dtype),
             None,
-            order.restore(d_row_weights_R),
-            d_gate_EFD,
-            d_up_EFD,
-            d_down_EDF.to(ctx.weight_dtype),
+            order.restore(d_weights_R),
+            *(part.to(ctx.weight_dtype) for part in (d_gate_EFD, d_up_EFD, d_down_EDF)),
         )
+
+
+def _gather(x_ND: Tensor, source_S: Tensor, rows_SD: Tensor, top_k: int) -> None:
+    """Each row's token, zeros for padding."""
+    call(
+        "gather_tokens",
+        *(x_ND, source_S, rows_SD, len(rows_SD), top_k, x_ND.shape[1]),
+        *(x_ND.dtype == torch.bfloat16, rows_SD.dtype == torch.bfloat16),
+    )
 
 
 class _Order:
@@ -120,7 +132,7 @@ class _Order:
         step = _BLOCK_ROWS[dtype]
         padded_E = (counts_E + step - 1) // step * step
         self._counts: list[int] = padded_E.tolist()
-        self.rows = sum(self._counts)
+        self.rows, self.largest = sum(self._counts), max(self._counts)
         self.empty_experts = [e for e, count in enumerate(self._counts) if not count]
         # Which choice each row is (-1 for padding), and where each choice went.
         self._source_R = torch.full((self.rows,), -1, dtype=torch.int32)
@@ -135,28 +147,20 @@ class _Order:
         )
 
     def blocks(self, *rows: Tensor) -> Iterator[tuple[Any, ...]]:
-        """Each expert that has rows, with its block of every tensor."""
-        parts = zip(*(tensor.split(self._counts) for tensor in rows), strict=True)
+        """Each expert that has rows, with its block of sources and of every tensor."""
+        tensors = (self._source_R, *rows)
+        parts = zip(*(tensor.split(self._counts) for tensor in tensors), strict=True)
         return (
             (e, *blocks)
             for e, (count, blocks) in enumerate(zip(self._counts, parts, strict=True))
             if count
         )
 
-    def gather(
-        self, x_ND: Tensor, weights_NK: Tensor | None, dtype: torch.dtype
-    ) -> tuple[Tensor, Tensor]:
-        """Rows (R, D) in `dtype`, and their weights (R,) where there are any."""
-        rows_RD = torch.empty(self.rows, x_ND.shape[1], dtype=dtype)
-        row_weights_R = torch.empty(self.rows if weights_NK is not None else 0)
-        call(
-            "gather_tokens",
-            *(x_ND.contiguous(), self._source_R),
-            weights_NK if weights_NK is None else weights_NK.contiguous(),
-            *(rows_RD, row_weights_R, self.rows, self.top_k, x_ND.shape[1]),
-            *(x_ND.dtype == torch.bfloat16, dtype == torch.bfloat16),
-        )
-        return rows_RD, row_weights_R
+    def sorted_weights(self, weights_NK: Tensor) -> Tensor:
+        """The weight of each row, (R,), zero for padding."""
+        weights_R = torch.zeros(self.rows)
+        weights_R[self._place_C] = weights_NK.flatten()
+        return weights_R
 
     def combine(self, rows_RD: Tensor, weights_NK: Tensor | None, dtype: torch.dtype) -> Tensor:
         """The sum of each token's rows, weighed where there are weights, (N, D) in `dtype`."""

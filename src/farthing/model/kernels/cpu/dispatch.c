@@ -19,32 +19,30 @@ void sort_choices(const int64_t *ids, int64_t *next, int32_t *source, int32_t *p
     }
 }
 
-/* The token's row for every choice, in expert order, zeros in padding; `weights` (or null)
- * follow. */
-INLINE void gather(const void *tokens, const int32_t *source, const float *weights, void *rows,
-                   float *row_weights, long count, long top_k, long width, int x_bf16, int y_bf16) {
+/* The token's row for every choice, zeros in padding. */
+INLINE void gather(const void *tokens, const int32_t *source, void *rows, long count, long top_k,
+                   long width, int x_bf16, int y_bf16) {
+    long bytes = y_bf16 ? 2 : 4;
 #pragma omp parallel for schedule(static)
     for (long r = 0; r < count; r++) {
         if (source[r] < 0) {
-            memset((char *)rows + r * width * (y_bf16 ? 2 : 4), 0, width * (y_bf16 ? 2 : 4));
-            if (weights) row_weights[r] = 0;
+            memset((char *)rows + r * width * bytes, 0, width * bytes);
             continue;
         }
         long from = source[r] / top_k * width;
         for (long i = 0; i < width; i += WIDE)
             give(rows, r * width + i, width - i, take(tokens, from + i, width - i, x_bf16), y_bf16);
-        if (weights) row_weights[r] = weights[source[r]];
     }
 }
 
-void gather_tokens(const void *tokens, const int32_t *source, const float *weights, void *rows,
-                   float *row_weights, long count, long top_k, long width, int x_bf16, int y_bf16) {
+void gather_tokens(const void *tokens, const int32_t *source, void *rows, long count, long top_k,
+                   long width, int x_bf16, int y_bf16) {
     if (x_bf16)
-        y_bf16 ? gather(tokens, source, weights, rows, row_weights, count, top_k, width, 1, 1)
-               : gather(tokens, source, weights, rows, row_weights, count, top_k, width, 1, 0);
+        y_bf16 ? gather(tokens, source, rows, count, top_k, width, 1, 1)
+               : gather(tokens, source, rows, count, top_k, width, 1, 0);
     else
-        y_bf16 ? gather(tokens, source, weights, rows, row_weights, count, top_k, width, 0, 1)
-               : gather(tokens, source, weights, rows, row_weights, count, top_k, width, 0, 0);
+        y_bf16 ? gather(tokens, source, rows, count, top_k, width, 0, 1)
+               : gather(tokens, source, rows, count, top_k, width, 0, 0);
 }
 
 /* Each token's rows, weighed (or plainly added where `weights` is null), in the order of its
