@@ -194,7 +194,11 @@ def parse() -> argparse.Namespace:
     nanogpt.add_option(parser)
     tiny_shakespeare.add_option(parser)
     parser.add_argument("--recipe", default=str(HERE / "shakespeare.yaml"), help="farthing's")
-    parser.add_argument("--bpe", help="a recipe with a BPE vocabulary, reported apart")
+    parser.add_argument(
+        "--bpe",
+        default=str(HERE / "shakespeare_bpe.yaml"),
+        help="a recipe with a BPE vocabulary, reported apart; empty for none",
+    )
     parser.add_argument("--set", action="append", default=[], help="change farthing's recipes")
     parser.add_argument("--tune", action="store_true", help="on a slice of the training text")
     asked = parser.parse_args()

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from farthing.model.kernels import cross_entropy
 from farthing.model.kernels.cross_entropy import (
     linear_cross_entropy,
+    linear_token_losses,
     plain_linear_cross_entropy,
 )
 from farthing.model.kernels.native import plain_kernels
@@ -242,3 +243,17 @@ def test_a_target_outside_the_vocabulary_is_refused(make, target):
 def test_float64_takes_the_plain_path(make, assert_equal):
     inputs, targets = make(70, 17, 33, dtype=torch.float64)
     assert_equal([_ours(targets)(*inputs)], [_plain(targets)(*inputs)])
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.usefixtures("_small_chunks")
+def test_the_losses_of_single_tokens_match_float64_and_average_to_the_loss(make, shape):
+    inputs, targets = make(*shape)
+    losses = linear_token_losses(*inputs, targets)
+    exact = linear_token_losses(*(tensor.double() for tensor in inputs), targets)
+    assert losses.dtype == torch.float32
+    assert exact.dtype == torch.float64
+    torch.testing.assert_close(losses.double(), exact, atol=2e-5, rtol=FLOAT32)
+    mean = linear_cross_entropy(*inputs, targets)
+    torch.testing.assert_close(losses.mean(), mean.detach(), atol=1e-6, rtol=1e-6)
+    assert not losses.requires_grad

@@ -5,6 +5,7 @@ Shapes: N tokens, D hidden width, V vocabulary.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -47,9 +48,30 @@ def plain_linear_cross_entropy(hidden_ND: Tensor, weight_VD: Tensor, targets_N: 
             targets_N,
             options=torch.nn.LinearCrossEntropyOptions(),
         ).float()
+    return plain_linear_token_losses(hidden_ND, weight_VD, targets_N).mean()
+
+
+@torch.no_grad()
+def linear_token_losses(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:
+    """Negative log-likelihood of each target in nats, (N,) float32 (float64 of float64).
+
+    For scoring: no gradient passes. Arguments and errors as for `linear_cross_entropy`.
+    """
+    if not usable(hidden_ND, weight_VD):
+        return plain_linear_token_losses(hidden_ND, weight_VD, targets_N)
+    _check_targets(targets_N, len(hidden_ND), len(weight_VD))
+    dtype = product_dtype(hidden_ND)
+    losses_N = torch.empty(len(hidden_ND), dtype=torch.float32)
+    for _ in _scored_chunks(hidden_ND.to(dtype), weight_VD.to(dtype), targets_N, losses_N):
+        pass
+    return losses_N
+
+
+def plain_linear_token_losses(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:
+    """The same in torch's operators."""
     logits_NV = F.linear(hidden_ND, weight_VD)
     precise = torch.promote_types(logits_NV.dtype, torch.float32)
-    return F.cross_entropy(logits_NV.to(precise), targets_N)
+    return F.cross_entropy(logits_NV.to(precise), targets_N, reduction="none")
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
@@ -62,26 +84,14 @@ class _LinearCrossEntropy(torch.autograd.Function):
     def forward(ctx: Any, hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> Tensor:  # noqa: ANN401
         dtype = product_dtype(hidden_ND)
         weight, hidden = weight_VD.to(dtype), hidden_ND.contiguous().to(dtype)
-        tokens, vocab = len(hidden), len(weight)
-        chunk = max(_LEAST_ROWS, _CHUNK_BYTES // (vocab * weight.element_size()))
-        logits = weight.new_empty(min(chunk, tokens), vocab)
-        losses_N = torch.empty(tokens, dtype=torch.float32)
+        losses_N = torch.empty(len(hidden), dtype=torch.float32)
         d_hidden = torch.empty_like(hidden)
         d_weight = torch.zeros_like(weight_VD)
-        targets_N = targets_N.contiguous()
-        for begin in range(0, tokens, chunk):
-            part = slice(begin, min(begin + chunk, tokens))
-            rows = part.stop - begin
-            block = torch.mm(hidden[part], weight.T, out=logits[:rows])
-            call(
-                "cross_entropy_in_place",
-                *(block, targets_N[part], losses_N[part]),
-                *(rows, vocab, 1.0 / tokens, dtype == torch.bfloat16),
-            )
+        for part, d_logits in _scored_chunks(hidden, weight, targets_N, losses_N):
             if ctx.needs_input_grad[0]:
-                torch.mm(block, weight, out=d_hidden[part])
+                torch.mm(d_logits, weight, out=d_hidden[part])
             if ctx.needs_input_grad[1]:
-                _add_product(d_weight, block.T, hidden[part])
+                _add_product(d_weight, d_logits.T, hidden[part])
         ctx.save_for_backward(d_hidden, d_weight)
         ctx.hidden_dtype = hidden_ND.dtype
         return losses_N.double().mean().float()
@@ -90,6 +100,26 @@ class _LinearCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:  # noqa: ANN401
         d_hidden, d_weight = ctx.saved_tensors
         return (d_hidden * grad).to(ctx.hidden_dtype), d_weight * grad, None
+
+
+def _scored_chunks(
+    hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, losses_N: Tensor
+) -> Iterator[tuple[slice, Tensor]]:
+    """Fill `losses_N` chunk by chunk; of each, its place and its logits' gradient (of the mean)."""
+    tokens, vocab = len(hidden_ND), len(weight_VD)
+    chunk = max(_LEAST_ROWS, _CHUNK_BYTES // (vocab * weight_VD.element_size()))
+    logits = weight_VD.new_empty(min(chunk, tokens), vocab)
+    targets_N = targets_N.contiguous()
+    for begin in range(0, tokens, chunk):
+        part = slice(begin, min(begin + chunk, tokens))
+        rows = part.stop - begin
+        block = torch.mm(hidden_ND[part], weight_VD.T, out=logits[:rows])
+        call(
+            "cross_entropy_in_place",
+            *(block, targets_N[part], losses_N[part]),
+            *(rows, vocab, 1.0 / tokens, block.dtype == torch.bfloat16),
+        )
+        yield part, block
 
 
 def _check_targets(targets_N: Tensor, tokens: int, vocab: int) -> None:

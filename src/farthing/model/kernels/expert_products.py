@@ -38,8 +38,9 @@ def sorted_experts(
 class _SortedExperts(torch.autograd.Function):
     """Expert by expert: gather, gate and up in one product, SwiGLU, down; then the weighed sum.
 
-    One expert's rows stay in a core's cache from one operation to the next. The experts' outputs are not kept for the backward pass: with y = w * (down h), the gradient
-    of w is (down^T dy) . h, and that product is needed anyway.
+    One expert's rows stay in a core's cache from one operation to the next. The experts' outputs
+    are not kept for the backward pass: with y = w * (down h), the gradient of w is
+    (down^T dy) . h, and that product is needed anyway.
     """
 
     @staticmethod
@@ -149,7 +150,7 @@ class _Order:
     def blocks(self, *rows: Tensor) -> Iterator[tuple[Any, ...]]:
         """Each expert that has rows, with its block of sources and of every tensor."""
         tensors = (self._source_R, *rows)
-        parts = zip(*(tensor.split(self._counts) for tensor in tensors), strict=True)
+        parts = zip(*(torch.split(tensor, self._counts) for tensor in tensors), strict=True)
         return (
             (e, *blocks)
             for e, (count, blocks) in enumerate(zip(self._counts, parts, strict=True))

@@ -59,8 +59,8 @@ def plain_turned_heads(
     width = len(q_weight_E)
     heads = rows_BTP.shape[-1] // width
     keys = (heads - queries) // 2
-    rows_BTHE = rows_BTP.unflatten(-1, (heads, width))
-    q_BTHE, k_BTGE, v_BTGE = rows_BTHE.split((queries, keys, keys), dim=2)
+    rows_BTHE = rows_BTP.reshape(*rows_BTP.shape[:-1], heads, width)
+    q_BTHE, k_BTGE, v_BTGE = torch.split(rows_BTHE, [queries, keys, keys], dim=2)
     q_BTHE = _turn(F.rms_norm(q_BTHE.to(q_weight_E.dtype), (width,), q_weight_E, eps), rope)
     k_BTGE = _turn(F.rms_norm(k_BTGE.to(k_weight_E.dtype), (width,), k_weight_E, eps), rope)
     return q_BTHE.to(rows_BTP.dtype), k_BTGE.to(rows_BTP.dtype), v_BTGE
