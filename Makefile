@@ -56,8 +56,7 @@ export NANOGPT TINYSHAKESPEARE
 SPEED ?= build/speed
 
 bench: $(INSTALLED) $(ENGINES)/rivals/installed.stamp ## every measurement on the CPU, and what docs/results/speed.md shows
-	@set -e; for script in $(sort $(wildcard bench/*.py)); do \
-		echo "$(BIN)/python $$script"; $(BIN)/python $$script; done
+	$(BIN)/farthing bench --recipe quickstart --workspace $(SPEED)
 	$(ENGINES)/rivals/bin/python bench/rivals/run_all.py --results $(SPEED)
 
 results-speed: bench ## the measurements against rivals, and their figures into docs/results

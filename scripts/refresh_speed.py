@@ -48,9 +48,11 @@ def page(found: dict[str, dict[str, Any]]) -> str:
     parts = [
         "# Speed, side by side with rivals\n",
         "Written by `scripts/refresh_speed.py` (`make results-speed`) from "
-        "[speed.json](speed.json), which has every value by seed. `make bench` measures all of it "
-        "again. A figure is the mean over the seeds ± the sample standard deviation; CPU-seconds "
-        "are user and system time of one pinned thread, both sides in turn in the same run.\n",
+        "[speed.json](speed.json), which has every value by seed. `make bench NANOGPT=CHECKOUT "
+        "TINYSHAKESPEARE=FILE` measures all of it again; without one of them it leaves out what "
+        "needs it and says where to get it. A figure is the mean over the seeds ± the sample "
+        "standard deviation; CPU-seconds are user and system time of one pinned thread, both sides "
+        "in turn in the same run.\n",
         "## Targets\n",
         targets(found, order),
         *(section(found[name]) for name in order if name in found),

@@ -14,7 +14,6 @@ from torch import Tensor
 from farthing.model.config import ModelConfig
 from farthing.model.huggingface import read_config, read_tensors
 from farthing.model.initialize import initialize
-from farthing.model.kernels.memory import keep_freed_memory
 from farthing.model.transformer import Transformer
 from farthing.stages.train.config import OptimizerConfig
 from farthing.stages.train.optimizer import ModelOptimizer
@@ -25,11 +24,11 @@ class FarthingSide(TrainingSide):
 
     model: Transformer
 
-    def __init__(self, precision: str = "fp32", optimizer: str = "adamw") -> None:
-        super().__init__(precision)
+    def __init__(
+        self, precision: str = "fp32", optimizer: str = "adamw", *, memory_kept: bool = True
+    ) -> None:
+        super().__init__(precision, memory_kept=memory_kept)
         self._kind = optimizer
-        # As training does in its process: this side has one of its own.
-        keep_freed_memory()
 
     def load(self, folder: str) -> None:
         """Take the weights from a folder in the Hugging Face layout."""
