@@ -109,7 +109,7 @@ def accelerator() -> torch.device:
     if found is None:
         raise SystemExit(
             "torch finds no accelerator here, and this script measures nothing else.\n"
-            "For the CPU there is: python bench/training_step.py"
+            "For the CPU there is: farthing bench"
         )
     return found
 

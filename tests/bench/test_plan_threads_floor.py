@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from farthing.artifacts.measurement import CopySpeed, Figure, ProductPeak
-from farthing.bench.clock import Lap, basis_of
+from farthing.bench.clock import basis_of
 from farthing.bench.floor import Demand, floor_of
 from farthing.bench.plan import make_plan
-from farthing.bench.threads import fastest, read_threads, thread_count_restored
+from farthing.bench.threads import read_threads
 from farthing.cost.traffic import Traffic
 from farthing.errors import UsageError
 from farthing.hardware.machine import available_threads
@@ -49,18 +49,6 @@ def test_threads_left_out_are_doubled_up_to_all_of_them():
 
 def test_a_number_given_twice_is_tried_once():
     assert read_threads("1,1", CPU) == (1,)
-
-
-def test_the_number_of_threads_is_given_back():
-    before = torch.get_num_threads()
-    with thread_count_restored():
-        torch.set_num_threads(before + 1)
-    assert torch.get_num_threads() == before
-
-
-def test_the_fastest_is_the_one_with_the_least_median_wall_clock():
-    laps = {1: [Lap(3, 3), Lap(2, 2), Lap(2, 2)], 2: [Lap(1, 2), Lap(1, 2), Lap(9, 2)]}
-    assert fastest(laps) == 2
 
 
 def test_one_thread_of_a_cpu_is_judged_by_processor_time():

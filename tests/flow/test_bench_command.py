@@ -9,7 +9,10 @@ import pytest
 
 from farthing.artifacts.measurement import load_measurement
 
-BENCH = ("bench", "--recipe", "tiny.yaml", "--threads", "1", "--seconds", "1")
+BENCH = (
+    *("bench", "--recipe", "tiny.yaml", "--threads", "1", "--seconds", "1"),
+    *("--set", "train.precision=fp32"),
+)
 PARTS = {
     *("attention", "router", "dispatch", "experts", "feed_forward", "norms", "embedding"),
     *("output", "optimizer", "data", "elastic"),

@@ -61,9 +61,12 @@ def uninterrupted(farthing, tmp_path: Path) -> bytes:
 
 @pytest.mark.parametrize("threads", ["1", "2"], ids=["1 thread", "2 threads"])
 def test_killed_at_a_random_step_the_weights_are_byte_identical_and_the_lost_work_is_billed(
-    farthing, tmp_path: Path, environment, start_and_signal, threads: str
+    farthing, tmp_path: Path, recipe: Path, environment, start_and_signal, threads: str
 ):
     environment["OMP_NUM_THREADS"] = threads
+    # Two runs to compare: their number of threads is given, not raced for.
+    given = recipe.read_text(encoding="utf-8").replace("train:", f"train:\n  threads: {threads}")
+    recipe.write_text(given, encoding="utf-8")
     farthing("train", "--recipe", "tiny.yaml", "--workspace", "whole", *LONG)
     uninterrupted = weights(tmp_path / "whole")
     step = random.SystemRandom().randrange(5, 100)

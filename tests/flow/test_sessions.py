@@ -43,6 +43,26 @@ def test_a_changed_environment_is_noted_where_a_run_goes_on(farthing, environmen
     assert "threads was 1 before, is 2 now" in done.stderr
 
 
+def test_the_journal_says_what_computes_on_how_many_threads_and_a_resumption_keeps_both(
+    farthing, tmp_path: Path, environment, half_trained: Path
+):
+    environment["OMP_NUM_THREADS"] = "2"
+    farthing(*TRAIN)
+    assert (half_trained / "supernet/manifest.json").is_file()
+    first, second = (
+        {
+            body["event"]: body["detail"]
+            for line in (tmp_path / f"w/journals/{number}.jsonl").read_text().splitlines()
+            if "event" in (body := json.loads(line)["body"])
+        }
+        for number in (1, 2)
+    )
+    assert first["threads"].startswith("1: ")
+    assert second["threads"] == "1: as the run began"
+    assert first["kernels"] == second["kernels"]
+    assert "; matrix products in " in first["kernels"]
+
+
 def test_members_named_twice_are_refused_before_anything_is_booked(farthing, tmp_path: Path):
     farthing("curate", "--recipe", "tiny.yaml", "--workspace", "w")
     before = kinds(tmp_path)

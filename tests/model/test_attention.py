@@ -27,6 +27,12 @@ def test_a_batch_of_single_documents_needs_no_starts(tokens):
     assert document_starts(torch.tensor([tokens]), END_OF_TEXT) is None
 
 
+def test_an_accelerator_is_not_waited_for():
+    """What stands on it cannot be looked at: the starts are always given."""
+    starts_BT = document_starts(torch.ones(2, 6, dtype=torch.int64, device="meta"), END_OF_TEXT)
+    assert (starts_BT.shape, starts_BT.dtype) == ((2, 6), torch.int32)
+
+
 def test_rope_tables_hold_the_cosine_and_sine_of_position_times_frequency(sparse_config):
     cos_TE, sin_TE = rope_tables(sparse_config, 4)
     assert cos_TE.shape == sin_TE.shape == (4, sparse_config.head_dim)

@@ -43,11 +43,20 @@ def test_a_device_that_is_not_here_is_refused_with_those_that_are(accelerator, w
 @pytest.mark.parametrize(
     ("wanted", "device", "dtype"),
     [
-        ("auto", "cpu", None),
         ("auto", "xpu", torch.bfloat16),
         ("bf16", "cpu", torch.bfloat16),
+        ("fp8", "cpu", torch.bfloat16),
+        ("fp8", "xpu", torch.bfloat16),
         ("fp32", "xpu", None),
     ],
 )
-def test_auto_precision_is_bf16_on_accelerators_and_fp32_on_the_cpu(wanted, device, dtype):
+def test_precision_is_what_was_asked_for_and_bf16_around_fp8(wanted, device, dtype):
     assert choose_precision(wanted, torch.device(device)) == dtype
+
+
+@pytest.mark.parametrize(("tile_unit", "dtype"), [(True, torch.bfloat16), (False, None)])
+def test_auto_precision_on_a_processor_is_bf16_only_with_a_unit_for_it(
+    monkeypatch, tile_unit, dtype
+):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: tile_unit)
+    assert choose_precision("auto", torch.device("cpu")) == dtype

@@ -126,6 +126,19 @@ def test_empty_experts_get_a_gradient_of_exact_zeros(make_experts, draw_inputs, 
         assert (weight.grad[[1, 3]].abs().amax(dim=(1, 2)) > 0).all()
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_grouped_products_stay_inside_a_compiled_graph(make_experts, draw_inputs):
+    """As accelerators take them; `fullgraph` refuses to break the graph around anything."""
+    experts = make_experts(torch.bfloat16, path="grouped")
+    inputs = draw_inputs("the first and last experts empty", torch.bfloat16)
+    upstream = UPSTREAMS["an expanded gradient"]
+    expected = _gradients(experts, inputs, upstream, experts)
+    traced = torch.compile(experts, backend="aot_eager", fullgraph=True)
+    actual = _gradients(experts, inputs, upstream, traced)
+    torch._dynamo.reset()
+    torch.testing.assert_close(actual, expected, atol=0, rtol=0)
+
+
 def test_gradients_match_finite_differences(make_experts, draw_inputs):
     experts = make_experts(torch.float64)
     x_ND, ids_NK, weights_NK = draw_inputs("spread", torch.float64)

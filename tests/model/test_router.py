@@ -108,6 +108,16 @@ def test_the_bias_of_experts_that_sat_out_stays(router):
     assert router.balance_bias.tolist() == [0.5, 0.375, 0.625, 0.5, 0.625, 0.5]
 
 
+def test_a_router_that_sat_out_keeps_bias_and_mass(router):
+    _route(router, {1: 7, 2: 1})
+    router.end_step(0.125)
+    before = router.balance_bias.clone(), router.mass.clone()
+    router.end_step(0.125)
+    assert torch.equal(router.balance_bias, before[0])
+    assert torch.equal(router.mass, before[1])
+    assert not router.load.any()
+
+
 def test_a_step_adds_up_its_micro_batches(router):
     _route(router, {1: 3, 2: 1, 4: 1})
     _route(router, {1: 0, 2: 4, 4: 0})

@@ -17,7 +17,8 @@ class Work(BaseModel):
         device_seconds: `wall_seconds` times the devices held (hardware threads on a CPU machine).
         cpu_seconds: processor time of the process and its finished children.
         tokens: tokens processed; zero for work on anything else.
-        flops: exact model FLOPs, forward and backward (`farthing.cost.flops`).
+        flops: exact model FLOPs, forward and backward (`farthing.cost.flops`), and once more what
+            layers computed again to save memory.
         optimizer_flops: FLOPs of the optimizer's matrix products, beside `flops`.
         joules: energy at the machine's plug before any PUE, or None where nobody knows.
         energy_method: how `joules` was found.

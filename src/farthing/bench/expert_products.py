@@ -18,12 +18,9 @@ from torch import Tensor
 
 from farthing.bench.capture import Call
 from farthing.model.experts import Experts, choose_path
+from farthing.model.kernels.expert_products import PADDED_ROWS
 from farthing.model.kernels.precision import product_dtype
 from farthing.model.kernels.swiglu import swiglu
-
-# Every new size of a bf16 product costs its library milliseconds of code generation: blocks are
-# padded to few sizes, as the experts' own kernel pads them.
-_BLOCK_ROWS = {torch.bfloat16: 64}
 
 
 @dataclass(frozen=True)
@@ -96,7 +93,8 @@ def products_of(call: Call) -> ExpertProducts:
     experts, (x_ND, ids_NK, _) = call.module, call.inputs
     assert isinstance(experts, Experts)
     dtype = product_dtype(experts.gate_proj)
-    step = _BLOCK_ROWS.get(dtype, 1)
+    # Blocks of the sizes that the experts' own kernel gives them.
+    step = PADDED_ROWS.get(dtype, 1)
     counts_E = ids_NK.flatten().bincount(minlength=len(experts.gate_proj))
     counts = ((counts_E + step - 1) // step * step).tolist()
     order_R = ids_NK.flatten().argsort(stable=True)

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import torch
+
 from farthing.artifacts.measurement import CopySpeed, Limit, ProductPeak
 from farthing.bench.subject import Subject
 from farthing.cost.flops import TRAINING_PASSES, forward_flops_by_part
@@ -64,8 +66,8 @@ def dtype_of(part: str, subject: Subject) -> str:
     if part == "router":
         return "fp32"
     if part == "optimizer":
-        # Newton-Schulz takes bf16 wherever that has a unit of its own.
-        return "fp32" if subject.device.type == "cpu" else "bf16"
+        # Newton-Schulz, which takes bf16 wherever the forward pass does.
+        return "bf16" if subject.optimizer.muon.dtype == torch.bfloat16 else "fp32"
     return subject.precision
 
 

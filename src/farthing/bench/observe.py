@@ -19,13 +19,14 @@ from farthing.bench.floor import Demand, demands, mean_demands
 from farthing.bench.parts import time_parts
 from farthing.bench.plan import Plan, make_plan
 from farthing.bench.subject import Subject
-from farthing.bench.threads import ThreadLaps, fastest, race
 from farthing.hardware.measure import MachineProbe
+from farthing.stages.train.threads import fastest, race
 
 # Output matrices start at zero: the first gradients are empty, and the optimizer would rest.
 _WARM_UP_STEPS = 4
 # Of the time given, for finding the number of threads.
 _RACE_SHARE = 0.25
+_RACE_ROUNDS = (3, 10)
 _SOON = 16
 
 
@@ -46,7 +47,7 @@ class Observations:
 
     threads: int
     basis: Basis
-    thread_laps: ThreadLaps
+    thread_laps: dict[int, list[Lap]]
     raced_shape: str
     probe: MachineProbe
     shapes: tuple[str, ...] = ()
@@ -65,8 +66,13 @@ def observe(
     raced = _warm_up(subject)
     neighbours = Neighbours()
     say(f"threads   {', '.join(map(str, counts))}: three rounds, or {_RACE_SHARE * seconds:.0f} s")
-    laps = race(subject, counts, raced, _RACE_SHARE * seconds)
-    threads = fastest(laps)
+    laps = race(
+        counts,
+        lambda: subject.whole_step(raced)[0],
+        budget_seconds=_RACE_SHARE * seconds,
+        rounds=_RACE_ROUNDS,
+    )
+    threads = fastest({count: [lap.wall_seconds for lap in taken] for count, taken in laps.items()})
     torch.set_num_threads(threads)
     step_seconds = statistics.median(lap.wall_seconds for lap in laps[threads])
     elastic = subject.run.train.elastic is not None

@@ -15,6 +15,7 @@ from farthing.bench.expert_products import products_of
 from farthing.bench.subject import Subject
 from farthing.model.kernels.attention import document_starts
 from farthing.model.kernels.cross_entropy import linear_cross_entropy
+from farthing.model.kernels.varlen import shared_mask
 from farthing.stages.train.schedule import rate_share
 
 # In the order of the table, with the words it uses.
@@ -101,7 +102,8 @@ def pieces_of(captured: Captured) -> dict[str, list[Piece]]:
 def _time_modules(subject: Subject, captured: Captured, tokens_BW: Tensor) -> dict[str, Lap]:
     laps = {part: time_pieces(subject, some) for part, some in pieces_of(captured).items()}
     with lap(subject.device) as starts:
-        document_starts(tokens_BW[:, :-1], subject.model.end_of_text)
+        starts_BT = document_starts(tokens_BW[:, :-1], subject.model.end_of_text)
+        shared_mask(starts_BT, subject.model.config.head_dim)
     laps["attention"] += starts
     if "experts" in laps:
         block, laps["experts"] = laps["experts"], _time_products(subject, captured.calls["experts"])

@@ -25,7 +25,6 @@ from farthing.bench.subject import Subject
 from farthing.bench.text import DESCRIPTION
 from farthing.hardware.machine import detect_machine
 from farthing.hardware.measure import device_name
-from farthing.model.kernels.native import kernels_in_use
 
 # The processor's clock may see nothing of a short step on an accelerator.
 _TICK_SECONDS = 1e-6
@@ -137,9 +136,9 @@ def _step(
         shapes=seen.shapes,
         text=DESCRIPTION,
         tokens=tokens,
-        precision=subject.precision,
-        kernels=kernels_in_use() if subject.device.type == "cpu" else "torch's own operators",
-        compiled=run.train.compile,
+        precision=subject.made.precision,
+        kernels=subject.made.kernels,
+        compiled=run.train.compile != "off",
         threads=seen.threads,
         basis=seen.basis,
         wall=wall,

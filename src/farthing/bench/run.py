@@ -19,10 +19,12 @@ from farthing.bench.observe import observe
 from farthing.bench.result import make_measurement
 from farthing.bench.subject import make_subject
 from farthing.bench.text import sample_corpus
-from farthing.bench.threads import read_threads, thread_count_restored
+from farthing.bench.threads import read_threads
 from farthing.errors import ArtifactError, UsageError
 from farthing.flow import RunConfig
 from farthing.model.device import choose_device
+from farthing.stages.train.compiled import expected_graphs
+from farthing.stages.train.threads import thread_count_restored
 
 
 def run_bench(
@@ -64,7 +66,8 @@ def run_bench(
         say("prepare   a slice of the embedded sample, the model, the machine's peaks")
         corpus = sample_corpus(run.corpus, run.model.context, Path(folder) / "corpus")
         subject = make_subject(run, corpus, device)
-        seen = observe(subject, counts, seconds, say)
+        with expected_graphs(run.train, run.model):
+            seen = observe(subject, counts, seconds, say)
     made = make_measurement(
         subject,
         seen,

@@ -12,14 +12,13 @@ from farthing.bench.clock import Lap, lap
 from farthing.bench.text import vocabulary
 from farthing.errors import DivergedError
 from farthing.flow import RunConfig
-from farthing.model.device import choose_precision
-from farthing.model.initialize import initialize
 from farthing.model.shape import Shape
 from farthing.model.transformer import Transformer
+from farthing.stages.train.assemble import Assembled, assemble
 from farthing.stages.train.elastic_schedule import ElasticSchedule
 from farthing.stages.train.guard import LossGuard
 from farthing.stages.train.optimizer import ModelOptimizer
-from farthing.stages.train.step import StepResult, TrainingStep
+from farthing.stages.train.step import StepResult
 from farthing.text.batches import Batches
 from farthing.text.corpus import Corpus
 
@@ -30,24 +29,35 @@ class Subject:
 
     Attributes:
         run: the recipe.
-        micro: sequences of one forward pass.
+        made: what trains.
     """
 
     run: RunConfig
     device: torch.device
-    model: Transformer
-    optimizer: ModelOptimizer
+    made: Assembled
     schedule: ElasticSchedule
     batches: Batches
-    step: TrainingStep
     guard: LossGuard
-    autocast_dtype: torch.dtype | None
-    micro: int
+
+    @property
+    def model(self) -> Transformer:
+        """The supernet."""
+        return self.made.model
+
+    @property
+    def optimizer(self) -> ModelOptimizer:
+        """Of all its weights."""
+        return self.made.optimizer
+
+    @property
+    def micro(self) -> int:
+        """Sequences of one forward pass."""
+        return self.made.step.micro
 
     @property
     def precision(self) -> str:
-        """Of the matrix products: the name of a measured peak."""
-        return "fp32" if self.autocast_dtype is None else "bf16"
+        """The measured peak to divide by; of bf16 for products in FP8 too, as is usual."""
+        return "fp32" if self.made.step.autocast_dtype is None else "bf16"
 
     @property
     def tokens(self) -> int:
@@ -69,7 +79,7 @@ class Subject:
             DivergedError: the loss is no number: no time of such a step means anything.
         """
         with lap(self.device) as timed:
-            result = self.step.run(step, self.guard)
+            result = self.made.step.run(step, self.guard)
         if result.complaint is not None:
             raise DivergedError(
                 f"the measured step broke: {result.complaint}",
@@ -79,8 +89,7 @@ class Subject:
 
     def micro_batch_firsts(self, step: int) -> range:
         """The first sequence of each micro-batch of a step."""
-        first, count = self.step.sequences(step)
-        return range(first, first + count, self.micro)
+        return self.made.step.micro_batches(step)
 
     def windows(self, first: int) -> Tensor:
         """Tokens of one micro-batch on the device, (B, W)."""
@@ -88,9 +97,7 @@ class Subject:
 
     def autocast(self) -> AbstractContextManager[object]:
         """The precision of the forward pass."""
-        return torch.autocast(
-            self.device.type, dtype=self.autocast_dtype, enabled=self.autocast_dtype is not None
-        )
+        return self.made.step.autocast()
 
 
 def make_subject(run: RunConfig, corpus: Corpus, device: torch.device) -> Subject:
@@ -104,26 +111,19 @@ def make_subject(run: RunConfig, corpus: Corpus, device: torch.device) -> Subjec
     # A recipe's own domains are not those of the sample.
     weights = config.mixture if config.mixture and set(config.mixture) <= known else None
     batches = Batches(corpus, context=sizes.context, weights=weights, seed=config.seed)
-    rows = vocabulary(run.corpus, corpus)
-    model = Transformer(sizes, rows, corpus.tokenizer.end_of_text)
-    initialize(model, config.seed)
-    model.to(device).train()
-    torch.manual_seed(config.seed)
-    optimizer = ModelOptimizer(model, config.optimizer)
-    step = TrainingStep(config, model, optimizer, batches, device)
-    if config.compile:
-        for layer in model.layers:
-            layer.compile()
     return Subject(
         run=run,
         device=device,
-        model=model,
-        optimizer=optimizer,
+        made=assemble(
+            config,
+            sizes,
+            batches,
+            device,
+            rows=vocabulary(run.corpus, corpus),
+            end_of_text=corpus.tokenizer.end_of_text,
+        ),
         schedule=ElasticSchedule(config.elastic, sizes, config.seed),
         batches=batches,
-        step=step,
         # The same few batches again and again: the loss may do what it likes but break.
         guard=LossGuard(float("inf")),
-        autocast_dtype=choose_precision(config.precision, device),
-        micro=config.micro_sequences or config.batch_sequences,
     )

@@ -1,22 +1,12 @@
-"""Which number of threads takes a training step fastest: tried, not guessed."""
+"""Which numbers of threads a measurement tries."""
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-
 import torch
 
-from farthing.bench.clock import Lap
-from farthing.bench.subject import Subject
 from farthing.errors import UsageError
 from farthing.hardware.machine import available_threads
-
-ThreadLaps = dict[int, list[Lap]]
-
-_FEWEST_ROUNDS, _MOST_ROUNDS = 3, 10
+from farthing.stages.train.threads import thread_counts
 
 
 def read_threads(text: str | None, device: torch.device) -> tuple[int, ...]:
@@ -31,8 +21,7 @@ def read_threads(text: str | None, device: torch.device) -> tuple[int, ...]:
     if text is None:
         if device.type != "cpu":
             return (torch.get_num_threads(),)
-        doubling = (2**i for i in range(there.bit_length()) if 2**i < there)
-        return (*doubling, there)
+        return thread_counts(there)
     try:
         wanted = tuple(dict.fromkeys(int(word) for word in text.split(",")))
     except ValueError as error:
@@ -46,43 +35,3 @@ def read_threads(text: str | None, device: torch.device) -> tuple[int, ...]:
                 remedy=f"this process may use 1 to {there} hardware threads",
             )
     return wanted
-
-
-@contextmanager
-def thread_count_restored() -> Iterator[None]:
-    """Leave torch with the number of threads that it had."""
-    before = torch.get_num_threads()
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def race(subject: Subject, counts: Sequence[int], step: int, budget_seconds: float) -> ThreadLaps:
-    """Seconds of step number `step` for each number of threads, all numbers in turn.
-
-    Args:
-        subject: what to run.
-        counts: the numbers.
-        step: the same for all: steps differ in shape.
-        budget_seconds: how long to go on, after the fewest rounds.
-    """
-    laps: ThreadLaps = {count: [] for count in counts}
-    began = time.perf_counter()
-    for rounds in range(_MOST_ROUNDS):
-        if rounds >= _FEWEST_ROUNDS and time.perf_counter() - began > budget_seconds:
-            break
-        for count in counts:
-            torch.set_num_threads(count)
-            # The first step after a change starts or parks the threads.
-            subject.whole_step(step)
-            laps[count].append(subject.whole_step(step)[0])
-    return laps
-
-
-def fastest(laps: ThreadLaps) -> int:
-    """The number of threads with the least wall clock, by its median repeat."""
-    medians = {
-        count: statistics.median(lap.wall_seconds for lap in taken) for count, taken in laps.items()
-    }
-    return min(medians, key=lambda count: medians[count])

@@ -5,16 +5,21 @@ Shapes: B sequences, T positions, D hidden width, H query heads, G key/value hea
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.attention.flex_attention import BlockMask
 
 from farthing.model.config import ModelConfig
 from farthing.model.kernels.attention import attend
 from farthing.model.kernels.heads import turned_heads
 from farthing.model.norm import RmsNorm
+
+# A dense product x @ weight.T: x, then the weight.
+Product = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass
@@ -47,6 +52,8 @@ class Attention(nn.Module):
         self.o_proj = nn.Linear(queries, config.hidden_dim, bias=False)
         self.q_norm = RmsNorm(config.head_dim, config.norm_eps)
         self.k_norm = RmsNorm(config.head_dim, config.norm_eps)
+        # What computes both products: `use_fp8` may put another in its place.
+        self.product: Product = F.linear
 
     def forward(
         self,
@@ -54,6 +61,7 @@ class Attention(nn.Module):
         rope: tuple[Tensor, Tensor],
         starts_BT: Tensor | None,
         cache: LayerCache | None,
+        mask: BlockMask | None = None,
     ) -> Tensor:
         """Attend; with a `cache`, x holds only the new positions of one document.
 
@@ -62,11 +70,12 @@ class Attention(nn.Module):
             rope: cosines and sines of the positions in x, each (T, E).
             starts_BT: the first position that each query may see; None for the first of all.
             cache: earlier keys and values, extended in place.
+            mask: what attention needs of `starts_BT` beside it, if anything (`shared_mask`).
         """
         # One product instead of three: the weights are small beside the tokens that they meet.
         weights = (self.q_proj.weight, self.k_proj.weight, self.v_proj.weight)
         q_BTHE, k_BTGE, v_BTGE = turned_heads(
-            F.linear(x_BTD, torch.cat(weights)),
+            self.product(x_BTD, torch.cat(weights)),
             self.q_norm.weight,
             self.k_norm.weight,
             rope,
@@ -74,11 +83,10 @@ class Attention(nn.Module):
             eps=self.q_norm.eps,
         )
         if cache is None:
-            out_BTHE = attend(q_BTHE, k_BTGE, v_BTGE, starts_BT)
+            out_BTHE = attend(q_BTHE, k_BTGE, v_BTGE, starts_BT, mask)
         else:
             out_BTHE = _attend_all(q_BTHE, *cache.extend(k_BTGE, v_BTGE))
-        out: Tensor = self.o_proj(out_BTHE.flatten(2))
-        return out
+        return self.product(out_BTHE.flatten(2), self.o_proj.weight)
 
 
 def rope_tables(config: ModelConfig, length: int) -> tuple[Tensor, Tensor]:

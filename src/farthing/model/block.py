@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.attention.flex_attention import BlockMask
 
-from farthing.model.attention import Attention, LayerCache
+from farthing.model.attention import Attention, LayerCache, Product
 from farthing.model.config import ModelConfig
 from farthing.model.experts import Experts
 from farthing.model.kernels.swiglu import swiglu
@@ -22,13 +23,14 @@ class FeedForward(nn.Module):
         self.gate_proj = nn.Linear(hidden_dim, inner_dim, bias=False)
         self.up_proj = nn.Linear(hidden_dim, inner_dim, bias=False)
         self.down_proj = nn.Linear(inner_dim, hidden_dim, bias=False)
+        # What computes both products: `use_fp8` may put another in its place.
+        self.product: Product = F.linear
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., D) to (..., D)."""
         # One product instead of two: the weights are small beside the tokens that they meet.
-        gate_up = F.linear(x, torch.cat((self.gate_proj.weight, self.up_proj.weight)))
-        out: Tensor = self.down_proj(swiglu(gate_up))
-        return out
+        gate_up = self.product(x, torch.cat((self.gate_proj.weight, self.up_proj.weight)))
+        return self.product(swiglu(gate_up), self.down_proj.weight)
 
 
 class SparseFeedForward(nn.Module):
@@ -71,9 +73,11 @@ class DecoderLayer(nn.Module):
         starts_BT: Tensor | None,
         cache: LayerCache | None,
         selection: tuple[Tensor | None, int] | None,
+        mask: BlockMask | None = None,
     ) -> Tensor:
         """Add attention and feed-forward; `selection` (expert ids, top-k) for sparse layers."""
-        x_BTD = x_BTD + self.self_attn(self.input_layernorm(x_BTD), rope, starts_BT, cache)
+        normed_BTD = self.input_layernorm(x_BTD)
+        x_BTD = x_BTD + self.self_attn(normed_BTD, rope, starts_BT, cache, mask)
         normed_BTD = self.post_attention_layernorm(x_BTD)
         out_BTD: Tensor = self.mlp(normed_BTD, *(selection or ()))
         return x_BTD + out_BTD

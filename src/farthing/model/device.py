@@ -33,9 +33,12 @@ def choose_device(wanted: str) -> torch.device:
 
 
 def choose_precision(
-    wanted: Literal["auto", "fp32", "bf16"], device: torch.device
+    wanted: Literal["auto", "fp32", "bf16", "fp8"], device: torch.device
 ) -> torch.dtype | None:
-    """The dtype to autocast matrix products to, or None for fp32 throughout."""
-    if wanted == "bf16" or (wanted == "auto" and has_bf16_matrix_unit(device)):
+    """The dtype to autocast matrix products to, or None for fp32 throughout.
+
+    Products in FP8 are not autocast's doing (`use_fp8`); around them, everything is bf16.
+    """
+    if wanted in ("bf16", "fp8") or (wanted == "auto" and has_bf16_matrix_unit(device)):
         return torch.bfloat16
     return None

@@ -6,6 +6,7 @@ R = N*K rows, one per (token, expert) pair, sorted by expert.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
@@ -18,8 +19,13 @@ from farthing.model.kernels.precision import product_dtype
 
 ExpertPath = Literal["auto", "sorted", "grouped", "loop"]
 
+# Each expert's rows times its weight.T: rows sorted by expert, weights, where the rows end.
+GroupedProduct = Callable[[Tensor, Tensor, Tensor], Tensor]
+
 _GROUPED_ALIGNMENT_BYTES = 16
 _GROUPED_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+# The only one that torch (2.13) traces grouped products of.
+_TRACEABLE_DTYPE = torch.bfloat16
 
 
 class Experts(nn.Module):
@@ -31,10 +37,9 @@ class Experts(nn.Module):
         self.up_proj = nn.Parameter(torch.empty(num_experts, expert_dim, hidden_dim))
         self.down_proj = nn.Parameter(torch.empty(num_experts, hidden_dim, expert_dim))
         self.path: ExpertPath = "auto"
+        # What computes the path `grouped`: `use_fp8` may put another in its place.
+        self.grouped_product: GroupedProduct = grouped_product
 
-    # The sort and the per-expert counts depend on the data: the compiler would break the graph
-    # inside, so it breaks around. (Compiled fp32 grouped_mm fails on torch 2.13's CPU build.)
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(self, x_ND: Tensor, ids_NK: Tensor, weights_NK: Tensor) -> Tensor:
         """The weighted sum of each token's chosen experts, (N, D).
 
@@ -43,16 +48,38 @@ class Experts(nn.Module):
             ids_NK: expert ids; experts that nobody chose are never touched.
             weights_NK: weight of each choice.
         """
-        stacks = (self.gate_proj, self.up_proj, self.down_proj)
+        grouped = choose_path(self.path, x_ND, self.gate_proj) == "grouped"
+        if grouped and product_dtype(self.gate_proj) == _TRACEABLE_DTYPE:
+            return self._by_rows(_grouped, x_ND, ids_NK, weights_NK)
+        out_ND: Tensor = self._apart(x_ND, ids_NK, weights_NK)
+        return out_ND
+
+    # What the compiler would have to break the graph in, it breaks around: the number of rows of
+    # each expert must be known on the host, or the grouped product has no shape function.
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _apart(self, x_ND: Tensor, ids_NK: Tensor, weights_NK: Tensor) -> Tensor:
+        # Asked again: compiled kernels are usable here, though not inside compiled code.
         path = choose_path(self.path, x_ND, self.gate_proj)
         if path == "sorted":
+            stacks = (self.gate_proj, self.up_proj, self.down_proj)
             return sorted_experts(x_ND, ids_NK, weights_NK, *stacks)
-        ids_R = ids_NK.reshape(-1)
-        order_R = ids_R.argsort(stable=True)
-        counts_E = ids_R.bincount(minlength=self.gate_proj.shape[0])
-        rows_RD = _gather_tokens(x_ND, order_R, ids_NK.shape[1]).to(product_dtype(self.gate_proj))
         compute = _grouped if path == "grouped" else _loop
-        out_NKD = _restore_order(compute(rows_RD, counts_E, *stacks), order_R)
+        return self._by_rows(compute, x_ND, ids_NK, weights_NK)
+
+    def _by_rows(
+        self,
+        compute: Callable[[Experts, Tensor, Tensor], Tensor],
+        x_ND: Tensor,
+        ids_NK: Tensor,
+        weights_NK: Tensor,
+    ) -> Tensor:
+        """Sort the choices by expert, compute their rows, add up what each token gets."""
+        sorted_R, order_R = ids_NK.reshape(-1).sort(stable=True)
+        # Not bincount: its size depends on the data, so the device would have to be waited for.
+        experts_E = torch.arange(self.gate_proj.shape[0], device=x_ND.device)
+        ends_E = torch.searchsorted(sorted_R, experts_E, right=True, out_int32=True)
+        rows_RD = _gather_tokens(x_ND, order_R, ids_NK.shape[1]).to(product_dtype(self.gate_proj))
+        out_NKD = _restore_order(compute(self, rows_RD, ends_E), order_R)
         weights_NK = weights_NK.to(out_NKD.dtype)
         return torch.einsum("nkd,nk->nd", out_NKD.view(*ids_NK.shape, -1), weights_NK)
 
@@ -89,34 +116,39 @@ def choose_path(wanted: ExpertPath, x_ND: Tensor, weight_EFD: Tensor) -> ExpertP
     return wanted
 
 
-def _loop(
-    rows_RD: Tensor, counts_E: Tensor, gate_EFD: Tensor, up_EFD: Tensor, down_EDF: Tensor
-) -> Tensor:
+def grouped_product(rows_RD: Tensor, weight_EFD: Tensor, ends_E: Tensor) -> Tensor:
+    """Each expert's rows times its weight.T, (R, F), in the dtype of the rows.
+
+    Args:
+        rows_RD: sorted by expert.
+        weight_EFD: of every expert; one without rows is legal.
+        ends_E: int32, where each expert's rows end.
+    """
+    return F.grouped_mm(rows_RD, weight_EFD.to(rows_RD.dtype).mT, offs=ends_E)
+
+
+def _grouped(experts: Experts, rows_RD: Tensor, ends_E: Tensor) -> Tensor:
+    """All experts in three grouped products."""
+    product = experts.grouped_product
+    gate_RF = product(rows_RD, experts.gate_proj, ends_E)
+    up_RF = product(rows_RD, experts.up_proj, ends_E)
+    return product(F.silu(gate_RF) * up_RF, experts.down_proj, ends_E)
+
+
+def _loop(experts: Experts, rows_RD: Tensor, ends_E: Tensor) -> Tensor:
     """One expert after the other. `unbind` keeps each gradient a slice of one tensor."""
-    counts = counts_E.tolist()
     outputs = [
         F.linear(F.silu(F.linear(rows, gate)) * F.linear(rows, up), down)
         for rows, gate, up, down in zip(
-            torch.split(rows_RD, counts),
-            gate_EFD.unbind(),
-            up_EFD.unbind(),
-            down_EDF.unbind(),
+            torch.tensor_split(rows_RD, ends_E[:-1].tolist()),
+            experts.gate_proj.unbind(),
+            experts.up_proj.unbind(),
+            experts.down_proj.unbind(),
             strict=True,
         )
         if rows.shape[0]
     ]
     return torch.cat(outputs)
-
-
-def _grouped(
-    rows_RD: Tensor, counts_E: Tensor, gate_EFD: Tensor, up_EFD: Tensor, down_EDF: Tensor
-) -> Tensor:
-    """All experts in three grouped products; empty groups are legal."""
-    gate_EFD, up_EFD, down_EDF = (w.to(rows_RD.dtype) for w in (gate_EFD, up_EFD, down_EDF))
-    ends_E = counts_E.cumsum(0).to(torch.int32)
-    gate_RF = F.grouped_mm(rows_RD, gate_EFD.transpose(-2, -1), offs=ends_E)
-    up_RF = F.grouped_mm(rows_RD, up_EFD.transpose(-2, -1), offs=ends_E)
-    return F.grouped_mm(F.silu(gate_RF) * up_RF, down_EDF.transpose(-2, -1), offs=ends_E)
 
 
 class _GatherTokens(torch.autograd.Function):

@@ -75,13 +75,14 @@ class Router(nn.Module):
     @torch.no_grad()
     def end_step(self, rate: float) -> None:
         """Move the bias of the experts that took part by `rate` towards an even load."""
-        if self.present.any():
-            mean_load = self.load[self.present].mean()
-            step_E = rate * torch.sign(mean_load - self.load)
-            self.balance_bias += torch.where(self.present, step_E, torch.zeros_like(step_E))
-            share_E = self.step_mass / self.step_mass.sum()
-            moved_E = self.mass.lerp(share_E, 1 - _MASS_MEMORY)
-            self.mass.copy_(torch.where(self.present, moved_E, self.mass))
+        # Without a branch on what the device holds: the host need not wait for it. Where no expert
+        # took part, what is not a number is left out with the rest. Absent experts have no load.
+        mean_load = self.load.sum() / self.present.sum()
+        step_E = rate * torch.sign(mean_load - self.load)
+        self.balance_bias += torch.where(self.present, step_E, torch.zeros_like(step_E))
+        share_E = self.step_mass / self.step_mass.sum()
+        moved_E = self.mass.lerp(share_E, 1 - _MASS_MEMORY)
+        self.mass.copy_(torch.where(self.present, moved_E, self.mass))
         self.load.zero_()
         self.step_mass.zero_()
         self.present.fill_(False)

@@ -13,7 +13,8 @@ from farthing.model.attention import LayerCache, rope_tables
 from farthing.model.block import DecoderLayer, SparseFeedForward
 from farthing.model.config import ModelConfig
 from farthing.model.kernels.attention import document_starts
-from farthing.model.kernels.cross_entropy import linear_cross_entropy
+from farthing.model.kernels.cross_entropy import linear_cross_entropy, linear_token_losses
+from farthing.model.kernels.varlen import shared_mask
 from farthing.model.norm import RmsNorm
 from farthing.model.shape import Shape
 
@@ -54,6 +55,7 @@ class Transformer(nn.Module):
             "expert_ranking", torch.arange(config.num_experts).repeat(sparse_layers, 1)
         )
         self._register_rope(config.context)
+        self._listed: tuple[Shape, torch.device, dict[int, Tensor]] | None = None
 
     def forward(
         self, tokens_BT: Tensor, shape: Shape | None = None, cache: KeyValueCache | None = None
@@ -80,6 +82,16 @@ class Transformer(nn.Module):
             hidden_BTD.flatten(0, 1), self.lm_head.weight, targets_BT.flatten()
         )
 
+    def token_nats(
+        self, tokens_BT: Tensor, targets_BT: Tensor, shape: Shape | None = None
+    ) -> Tensor:
+        """Negative log-likelihood of each target, (B, T), in nats: for scoring, no gradient."""
+        hidden_BTD = self._hidden(tokens_BT, shape or self.full_shape, None)
+        losses_N = linear_token_losses(
+            hidden_BTD.flatten(0, 1), self.lm_head.weight, targets_BT.flatten()
+        )
+        return losses_N.view_as(targets_BT)
+
     def _hidden(self, tokens_BT: Tensor, shape: Shape, cache: KeyValueCache | None) -> Tensor:
         """What the output matrix reads, (B, T, D)."""
         start = cache.length if cache else 0
@@ -88,6 +100,7 @@ class Transformer(nn.Module):
             self._register_rope(2 * (start + length))
         rope = (self.rope_cos[start : start + length], self.rope_sin[start : start + length])
         starts_BT = None if cache else document_starts(tokens_BT, self.end_of_text)
+        mask = shared_mask(starts_BT, self.config.head_dim)
         x_BTD = self.embed_tokens(tokens_BT)
         for layer in shape.layers:
             x_BTD = self.layers[layer](
@@ -96,6 +109,7 @@ class Transformer(nn.Module):
                 starts_BT,
                 cache.layers[layer] if cache else None,
                 self.selection(shape, layer),
+                mask,
             )
         if cache:
             cache.length += length
@@ -117,7 +131,27 @@ class Transformer(nn.Module):
             ranking_E = self.expert_ranking[layer - self.config.first_sparse_layer]
             # Ascending ids: the order of the experts' products then never depends on the rank.
             return ranking_E[:experts].sort().values, top_k
-        return torch.tensor(experts, device=self.expert_ranking.device), top_k
+        return self._listed_experts(shape)[layer], top_k
+
+    def _listed_experts(self, shape: Shape) -> dict[int, Tensor]:
+        """The ids of each layer whose experts a shape lists one by one, on the device.
+
+        Copied there together, once for all passes of a step.
+        """
+        device = self.expert_ranking.device
+        if self._listed is None or self._listed[:2] != (shape, device):
+            chosen = {
+                layer: shape.selection(layer, self.config)[0]
+                for layer in shape.layers
+                if self.config.is_sparse(layer)
+            }
+            listed = {layer: ids for layer, ids in chosen.items() if not isinstance(ids, int)}
+            every = torch.tensor([expert for ids in listed.values() for expert in ids])
+            if device.type != "cpu":
+                every = every.pin_memory().to(device, non_blocking=True)
+            parts = torch.split(every, [len(ids) for ids in listed.values()])
+            self._listed = shape, device, dict(zip(listed, parts, strict=True))
+        return self._listed[2]
 
     def _register_rope(self, length: int) -> None:
         cos, sin = rope_tables(self.config, length)

@@ -8,8 +8,6 @@ import torch
 from farthing.model.config import ModelConfig
 from farthing.model.initialize import initialize
 from farthing.model.transformer import Transformer
-from farthing.stages.curate.config import CurateConfig
-from farthing.stages.curate.run import curate
 from farthing.stages.train.config import ElasticConfig, TrainConfig
 from farthing.stages.train.guard import LossGuard
 from farthing.stages.train.optimizer import ModelOptimizer
@@ -33,20 +31,15 @@ SIZES = ModelConfig(
 )
 
 
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
-    folder = tmp_path_factory.mktemp("elasticity_off")
-    text = folder / "text"
-    text.mkdir()
-    words = torch.randint(97, 123, (12, 3000), generator=torch.Generator().manual_seed(1))
-    for number, row in enumerate(words):
-        (text / f"{number}.txt").write_bytes(bytes(row.tolist()))
-    config = CurateConfig(sources=(str(text),), tokenizer="bytes", held_out_share=0.1)
-    return curate(config, folder / "corpus", "key")
-
-
 def settings(elastic: ElasticConfig | None) -> TrainConfig:
-    return TrainConfig(steps=STEPS, batch_sequences=4, micro_sequences=2, seed=3, elastic=elastic)
+    return TrainConfig(
+        steps=STEPS,
+        batch_sequences=4,
+        micro_sequences=2,
+        seed=3,
+        elastic=elastic,
+        precision="fp32",
+    )
 
 
 def trained(corpus: Corpus, elastic: ElasticConfig | None) -> Transformer:

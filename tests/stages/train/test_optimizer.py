@@ -189,6 +189,19 @@ def test_loaded_state_is_a_copy():
     assert all(torch.equal(saved[key], before[key]) for key in before)
 
 
+def test_loaded_state_is_where_its_weight_is():
+    model = _model()
+    optimizer = ModelOptimizer(model, RATES)
+    _train(model, optimizer, [0])
+    # No accelerator is needed to see where everything goes.
+    other = Transformer(CONFIG, 19, end_of_text=0).to("meta")
+    loaded = ModelOptimizer(other, RATES)
+    loaded.load_state_tensors(optimizer.state_tensors())
+    state = loaded.adamw.state[other.embed_tokens.weight]
+    assert state["step"].device == other.embed_tokens.weight.device
+    assert {tensor.device.type for tensor in loaded.state_tensors().values()} == {"meta"}
+
+
 def test_state_names_the_weight_and_the_kind():
     model = _model()
     optimizer = ModelOptimizer(model, RATES)

@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from farthing.model.loss import token_nats
 from farthing.model.shape import Shape
 from farthing.model.transformer import Transformer
 from farthing.text.shards import TokenShard
@@ -40,7 +39,7 @@ def bits_per_byte(
     for tokens_BW in _window_batches(shard.tokens, model.config.context, batch_sequences):
         inputs_BT = torch.from_numpy(tokens_BW[:, :-1]).to(device)
         targets_BT = torch.from_numpy(tokens_BW[:, 1:]).to(device)
-        nats_BT = token_nats(model(inputs_BT, shape), targets_BT)
+        nats_BT = model.token_nats(inputs_BT, targets_BT, shape)
         nats += float(nats_BT[targets_BT != model.end_of_text].double().sum())
     return nats / math.log(2) / text_bytes
 

@@ -34,13 +34,19 @@ _MODEL, _OPTIMIZER, _RANDOM = "model.", "optimizer.", "random.torch_cpu"
 
 
 class TrainingProgress(BaseModel):
-    """How far a run is: everything besides tensors that the next step depends on."""
+    """How far a run is: everything besides tensors that the next step depends on.
+
+    Attributes:
+        threads: that the run computes on; the last bits may depend on it. None where it was not
+            noted yet.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     step: int
     tokens: int
     recent_losses: tuple[float, ...]
+    threads: int | None = None
 
 
 def save_checkpoint(

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from farthing.artifacts.config import Config
+
+# YAML reads a bare `off` as false.
+CompileSetting = Annotated[
+    Literal["off", "blocks", "graphs"],
+    BeforeValidator(lambda value: "off" if value is False else value),
+]
 
 
 class ElasticConfig(Config):
@@ -69,7 +75,7 @@ class OptimizerConfig(Config):
         default=5, ge=1, description="iterations that orthogonalise a Muon update"
     )
     newton_schulz_share: float = Field(
-        default=0.2,
+        default=0.25,
         gt=0,
         description="most that orthogonalising may cost, as a share of the model's FLOPs; above it "
         "each matrix has its turn every 2nd to 4th step and goes that much farther",
@@ -135,10 +141,28 @@ class TrainConfig(Config):
     device: str = Field(
         default="auto", description="auto takes the accelerator that torch finds, else the CPU"
     )
-    precision: Literal["auto", "fp32", "bf16"] = Field(
-        default="auto", description="of matrix products; auto is bf16 on accelerators, fp32 on CPU"
+    threads: int | None = Field(
+        default=None,
+        ge=1,
+        description="CPU threads; null tries at the start which number makes a step fastest on the "
+        "wall clock. Another number may change the last bits: a run goes on with the one it began",
     )
-    compile: bool = Field(default=False, description="compile each layer with torch.compile")
+    precision: Literal["auto", "fp32", "bf16", "fp8"] = Field(
+        default="auto",
+        description="of matrix products; auto is bf16 on accelerators and on processors with "
+        "bf16 matrix units, else fp32; fp8 where the hardware has it, bf16 elsewhere",
+    )
+    compile: CompileSetting = Field(
+        default="off",
+        description="torch.compile: blocks compiles each layer, graphs also lets an accelerator "
+        "record and replay them",
+    )
+    activation_gib: float | None = Field(
+        default=None,
+        gt=0,
+        description="memory for what layers keep for the backward pass, in GiB: as few layers as "
+        "needed compute it again; null: none does",
+    )
     checkpoint_every: int = Field(default=200, ge=1, description="steps between checkpoints")
     keep_checkpoints: int = Field(default=2, ge=1, description="newest checkpoints kept on disk")
     max_loss_jump_nats: float = Field(

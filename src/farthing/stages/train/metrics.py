@@ -50,6 +50,7 @@ class MetricsFile:
             "shape": str(result.shape),
             "tokens": result.tokens,
             "flops": result.flops,
+            "recomputed_flops": result.recomputed_flops,
             "rate_share": result.rate_share,
             "grad_norm": result.grad_norm,
             "load_ratio": result.load_ratio,

@@ -10,9 +10,8 @@ turn every n-th step only and then goes n times as far, while its momentum advan
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -70,15 +69,20 @@ class Muon(torch.optim.Optimizer):
         self.flops = 0
         for group in self.param_groups:
             by_size: dict[tuple[int, ...], list[tuple[Tensor, Tensor, Tensor]]] = defaultdict(list)
-            for weight in group["params"]:
-                if weight.grad is not None:
-                    taking_part = self._advance(weight)
-                    by_size[tuple(taking_part[1].shape[1:])].append(taking_part)
+            weights = [weight for weight in group["params"] if weight.grad is not None]
+            for weight, active_A in zip(weights, _active(weights), strict=True):
+                taking_part = self._advance(weight, active_A)
+                by_size[tuple(taking_part[1].shape[1:])].append(taking_part)
             for taking_parts in by_size.values():
                 self._update(taking_parts, group["lr"])
 
-    def _advance(self, weight: nn.Parameter) -> tuple[Tensor, Tensor, Tensor]:
-        """Advance momentum; return the stack, the updates (A, m, n) and their indices (A,)."""
+    def _advance(self, weight: nn.Parameter, active_A: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Advance momentum; return the stack, the updates (A, m, n) and their indices (A,).
+
+        Args:
+            weight: a matrix or a stack of them, with a gradient.
+            active_A: on the host, which matrices took part; those whose turn it is are updated.
+        """
         grad = weight.grad
         assert grad is not None
         state = self.state[weight]
@@ -88,20 +92,20 @@ class Muon(torch.optim.Optimizer):
             tensor if weight.ndim == 3 else tensor[None]
             for tensor in (weight, grad, state["momentum"])
         )
-        # By far the fastest test for zeros; a gradient too small to be squared counts as none.
-        active_A = grad_Emn.flatten(1).norm(dim=1).nonzero().flatten()
         if len(active_A) == len(stack_Emn):
             momentum_Emn.lerp_(grad_Emn, 1 - self.momentum)
         else:
-            momentum_Emn[active_A] = momentum_Emn[active_A].lerp_(
-                grad_Emn[active_A], 1 - self.momentum
+            place_A = active_A.to(weight.device, non_blocking=True)
+            momentum_Emn[place_A] = momentum_Emn[place_A].lerp_(
+                grad_Emn[place_A], 1 - self.momentum
             )
         if self.every > 1:
             number_A = active_A + self._first_matrix[weight]
             active_A = active_A[number_A % self.every == self.turn % self.every]
+        place_A = active_A.to(weight.device, non_blocking=True)
         if len(active_A) < len(stack_Emn):
-            grad_Emn, momentum_Emn = grad_Emn[active_A], momentum_Emn[active_A]
-        return stack_Emn, grad_Emn.lerp(momentum_Emn, self.momentum), active_A
+            grad_Emn, momentum_Emn = grad_Emn[place_A], momentum_Emn[place_A]
+        return stack_Emn, grad_Emn.lerp(momentum_Emn, self.momentum), place_A
 
     def _update(self, taking_parts: list[tuple[Tensor, Tensor, Tensor]], rate: float) -> None:
         """Orthogonalise all updates of one size in one batch, then apply them."""
@@ -120,13 +124,31 @@ class Muon(torch.optim.Optimizer):
             torch.split(steps_Smn, sizes),
             strict=True,
         ):
-            if self.weight_decay:
-                kept = 1 - rate * self.weight_decay
-                stack_Emn[active_A] = stack_Emn[active_A] * kept
+            kept = 1 - rate * self.weight_decay
             if len(active_A) == len(stack_Emn):
+                if self.weight_decay:
+                    stack_Emn *= kept
                 stack_Emn += step_Amn
             else:
+                if self.weight_decay:
+                    stack_Emn[active_A] = stack_Emn[active_A] * kept
                 stack_Emn.index_add_(0, active_A, step_Amn)
+
+
+def _active(weights: Sequence[nn.Parameter]) -> list[Tensor]:
+    """Of each weight, the matrices whose gradient is not all zeros, as indices on the host.
+
+    All weights together: the host waits for the device once.
+    """
+    if not weights:
+        return []
+    grads = [weight.grad for weight in weights if weight.grad is not None]
+    # By far the fastest test for zeros; a gradient too small to be squared counts as none.
+    norms = [
+        (grad.flatten(1) if grad.ndim == 3 else grad.reshape(1, -1)).norm(dim=1) for grad in grads
+    ]
+    found = torch.split(torch.cat(norms).cpu(), [len(norm) for norm in norms])
+    return [part.nonzero().flatten() for part in found]
 
 
 def orthogonalise(

@@ -92,9 +92,7 @@ class ModelOptimizer:
             name, _, kind = key.rpartition("/")
             weight = weights[name]
             optimizer = self.muon if weight in of_muon else self.adamw
-            # Scalars (AdamW's step count) live on the CPU wherever the weights are.
-            place = weight.device if tensor.ndim else tensor.device
-            optimizer.state[weight][kind] = tensor.to(place, copy=True)
+            optimizer.state[weight][kind] = tensor.to(weight.device, copy=True)
 
 
 def _turns(

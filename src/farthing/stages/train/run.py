@@ -18,14 +18,14 @@ import torch
 from farthing.artifacts.canonical import digest_json, sha256_hex
 from farthing.artifacts.manifest import Manifest, write_manifest
 from farthing.artifacts.storage import make_directory, staged_directory
+from farthing.artifacts.work import Work
 from farthing.errors import DivergedError, InterruptedRunError
 from farthing.ledger.journal import RunRecorder, SegmentDigests
 from farthing.model.config import ModelConfig
-from farthing.model.device import choose_device, choose_precision
-from farthing.model.initialize import initialize
-from farthing.model.kernels.memory import keep_freed_memory
+from farthing.model.device import choose_device
 from farthing.model.supernet import save_weights
 from farthing.model.transformer import Transformer
+from farthing.stages.train.assemble import assemble, events_of
 from farthing.stages.train.checkpoint import (
     TrainingProgress,
     load_checkpoint,
@@ -33,6 +33,7 @@ from farthing.stages.train.checkpoint import (
     save_checkpoint,
     sweep_half_written,
 )
+from farthing.stages.train.compiled import expected_graphs
 from farthing.stages.train.config import TrainConfig
 from farthing.stages.train.elastic_schedule import ElasticSchedule
 from farthing.stages.train.guard import LossGuard
@@ -41,6 +42,7 @@ from farthing.stages.train.metrics import MetricsFile
 from farthing.stages.train.optimizer import ModelOptimizer
 from farthing.stages.train.progress import Watch
 from farthing.stages.train.step import StepResult, TrainingStep
+from farthing.stages.train.threads import choose_threads, thread_count_restored
 from farthing.text.batches import Batches
 from farthing.text.corpus import Corpus
 
@@ -99,20 +101,17 @@ def train(
         CorpusError, ConfigError: text, mixture or sizes that do not fit together.
         WorkspaceError: the disk is full or not writable.
     """
-    run = _prepare(config, sizes, corpus, make_directory(directory), input_key, recorder)
     with ExitStack() as stack:
+        stack.enter_context(thread_count_restored())
+        run = _prepare(config, sizes, corpus, make_directory(directory), input_key, recorder)
+        stack.enter_context(expected_graphs(config, sizes))
+        feed = stack.enter_context(run.step.feed(range(run.progress.step, config.steps)))
         metrics = stack.enter_context(MetricsFile(directory, recorder.number))
         watch = stack.enter_context(make_watch(run.progress.step))
         stop = stack.enter_context(stop_request())
         while run.progress.step < config.steps:
-            result = run.step.run(run.progress.step, run.guard)
-            work = recorder.beat(
-                "train",
-                result.step,
-                tokens=result.tokens,
-                flops=float(result.flops),
-                optimizer_flops=float(result.optimizer_flops),
-            )
+            result = run.step.run(run.progress.step, run.guard, feed)
+            work = _bill(result, recorder)
             metrics.write(result, work)
             if result.complaint is not None:
                 raise _diverged(run, result)
@@ -128,6 +127,16 @@ def train(
                     remedy="run the same command again: it goes on from the checkpoint just saved",
                 )
     return _finish(run, corpus)
+
+
+def _bill(result: StepResult, recorder: RunRecorder) -> Work:
+    return recorder.beat(
+        "train",
+        result.step,
+        tokens=result.tokens,
+        flops=float(result.flops + result.recomputed_flops),
+        optimizer_flops=float(result.optimizer_flops),
+    )
 
 
 @dataclass
@@ -153,6 +162,7 @@ class _Run:
             step=result.step + 1,
             tokens=self.progress.tokens + result.tokens,
             recent_losses=tuple(self.guard.recent),
+            threads=self.progress.threads,
         )
 
     def is_checkpoint_due(self) -> bool:
@@ -195,32 +205,27 @@ def _prepare(
 ) -> _Run:
     device, batches = check_fit(config, sizes, corpus)
     sweep_half_written(directory / _CHECKPOINT_ROOM)
-    model = Transformer(sizes, corpus.vocab_size, corpus.tokenizer.end_of_text)
-    initialize(model, config.seed)
-    model.to(device).train()
-    torch.manual_seed(config.seed)
-    if device.type == "cpu":
-        keep_freed_memory()
-    optimizer = ModelOptimizer(
-        model,
-        config.optimizer,
-        step_tokens=config.batch_sequences * sizes.context,
-        product_dtype=choose_precision(config.precision, device),
+    made = assemble(
+        config,
+        sizes,
+        batches,
+        device,
+        rows=corpus.vocab_size,
+        end_of_text=corpus.tokenizer.end_of_text,
     )
     progress = TrainingProgress(step=0, tokens=0, recent_losses=())
     newest = newest_checkpoint(directory / _CHECKPOINT_ROOM)
     if newest is not None:
-        progress = load_checkpoint(newest, model, optimizer, input_key=input_key)
+        progress = load_checkpoint(newest, made.model, made.optimizer, input_key=input_key)
         recorder.event("resume", f"from {newest.name}, {progress.tokens} tokens")
-    step = TrainingStep(config, model, optimizer, batches, device)
-    if config.compile:
-        for layer in model.layers:
-            layer.compile()
+    progress = _with_threads(config, made.step, device, progress, recorder)
+    for event, detail in events_of(made, config):
+        recorder.event(event, detail)
     return _Run(
         config=config,
-        model=model,
-        optimizer=optimizer,
-        step=step,
+        model=made.model,
+        optimizer=made.optimizer,
+        step=made.step,
         guard=LossGuard(config.max_loss_jump_nats, progress.recent_losses),
         batches=batches,
         progress=progress,
@@ -229,6 +234,25 @@ def _prepare(
         recorder=recorder,
         segment=[],
     )
+
+
+def _with_threads(
+    config: TrainConfig,
+    step: TrainingStep,
+    device: torch.device,
+    progress: TrainingProgress,
+    recorder: RunRecorder,
+) -> TrainingProgress:
+    """Let torch use the number of threads that is wanted, began with, or fastest; note it."""
+    begun_with = progress.threads
+    if progress.step and begun_with is None:
+        # The checkpoint is older than the choice: torch's own number it was.
+        begun_with = torch.get_num_threads()
+    if device.type == "cpu" or config.threads is not None:
+        chosen = choose_threads(config.threads, begun_with, step.rehearse)
+        torch.set_num_threads(chosen.threads)
+        recorder.event("threads", f"{chosen.threads}: {chosen.reason}")
+    return progress.model_copy(update={"threads": torch.get_num_threads()})
 
 
 def _finish(run: _Run, corpus: Corpus) -> Manifest:
@@ -254,13 +278,13 @@ def _finish(run: _Run, corpus: Corpus) -> Manifest:
 
 
 def _diverged(run: _Run, result: StepResult) -> DivergedError:
-    first, count = run.step.sequences(result.step)
+    batch = run.step.sequences(result.step)
     newest = newest_checkpoint(run.directory / _CHECKPOINT_ROOM)
     good = f"the last good checkpoint is {newest}" if newest else "there is no checkpoint yet"
-    texts = "; ".join(run.batches.describe(first, count)[:_NAMED_SEQUENCES])
+    texts = "; ".join(run.batches.describe(batch.start, len(batch))[:_NAMED_SEQUENCES])
     return DivergedError(
         f"step {result.step}: {result.complaint} (shape {result.shape}, sequences "
-        f"{first}-{first + count - 1}, batch {result.batch_digest[:16]}; first of them: {texts})",
+        f"{batch[0]}-{batch[-1]}, batch {result.batch_digest[:16]}; first of them: {texts})",
         remedy=f"{good}. Look at that text first. To go on from there over this step, raise "
         "train.max_loss_jump_nats; lower train.optimizer rates or train.clip_norm start a new run",
     )

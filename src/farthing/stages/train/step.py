@@ -5,19 +5,27 @@ Everything a step depends on is its number, the weights, and the optimizer state
 
 from __future__ import annotations
 
+import math
+from collections.abc import Collection
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from farthing.artifacts.canonical import sha256_hex
 from farthing.cost.flops import training_flops
 from farthing.model.device import choose_precision
+from farthing.model.kernels.replay import begin_micro_batch
+from farthing.model.router import Router
 from farthing.model.shape import Shape
 from farthing.model.transformer import Transformer
 from farthing.stages.train.config import TrainConfig
 from farthing.stages.train.elastic_schedule import ElasticSchedule
+from farthing.stages.train.feeding import Feed
 from farthing.stages.train.guard import LossGuard
 from farthing.stages.train.optimizer import ModelOptimizer
+from farthing.stages.train.recompute import buffers_kept, recomputed_flops
 from farthing.stages.train.schedule import rate_share
 from farthing.text.batches import Batches
 
@@ -29,6 +37,8 @@ class StepResult:
     Attributes:
         loss: mean nats per token before the update.
         complaint: why the update was not made, or None if it was.
+        flops: of the model, forward and backward.
+        recomputed_flops: of layers that computed their forward pass twice, beside `flops`.
         load_ratio: load of the busiest expert over the mean of those that took part, in the
             worst layer; 1 is even. None without routed experts.
     """
@@ -41,13 +51,20 @@ class StepResult:
     rate_share: float
     tokens: int
     flops: int
+    recomputed_flops: int
     optimizer_flops: int
     batch_digest: str
     load_ratio: float | None
 
 
 class TrainingStep:
-    """Runs steps of one run on one device."""
+    """Runs steps of one run on one device.
+
+    Attributes:
+        micro: sequences of one forward pass.
+        autocast_dtype: of the matrix products, or None for that of the weights.
+        recomputed: layers that compute their forward pass again in the backward pass.
+    """
 
     def __init__(
         self,
@@ -62,27 +79,34 @@ class TrainingStep:
         self._optimizer = optimizer
         self._batches = batches
         self._device = device
-        self._autocast_dtype = choose_precision(config.precision, device)
         self._elastic = ElasticSchedule(config.elastic, model.config, config.seed)
-        self._micro = config.micro_sequences or config.batch_sequences
+        self.micro = config.micro_sequences or config.batch_sequences
+        self.autocast_dtype = choose_precision(config.precision, device)
+        self.recomputed: Collection[int] = ()
 
-    def run(self, step: int, guard: LossGuard) -> StepResult:
-        """Take step number `step`; the update is left out if `guard` complains."""
+    def run(self, step: int, guard: LossGuard, feed: Feed | None = None) -> StepResult:
+        """Take step number `step`; the update is left out if `guard` complains.
+
+        Args:
+            step: the number.
+            guard: of the run.
+            feed: gives this step's batches next; None reads them when they are needed.
+        """
         config, model = self._config, self._model
         shape = self._elastic.draw(step)
-        loss, pairs, digests = self._forward_backward(step, shape)
+        feed = feed or self.feed(range(step, step + 1), ahead=0)
+        losses, pairs, digests = self._forward_backward(step, shape, feed)
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm=config.clip_norm)
+        routers = [block.router for block in model.sparse_blocks()]
+        loss, grad_norm, load_ratio = _read(losses, norm, routers)
         complaint = guard.complaint(loss)
-        grad_norm = float(
-            torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm=config.clip_norm)
-        )
-        if complaint is None and not torch.isfinite(torch.tensor(grad_norm)):
+        if complaint is None and not math.isfinite(grad_norm):
             complaint = f"the gradient norm is {grad_norm}"
         share = rate_share(step, config.steps, config.schedule)
-        load_ratio = self._load_ratio()
         if complaint is None:
             self._optimizer.step(share, step)
-            for block in model.sparse_blocks():
-                block.router.end_step(config.balance_rate)
+            for router in routers:
+                router.end_step(config.balance_rate)
         tokens = config.batch_sequences * model.config.context
         return StepResult(
             step=step,
@@ -95,39 +119,90 @@ class TrainingStep:
             flops=training_flops(
                 model.config, model.vocab_size, shape, tokens=tokens, attended_pairs=pairs
             ),
+            recomputed_flops=recomputed_flops(
+                model.config, shape, self.recomputed, tokens=tokens, attended_pairs=pairs
+            ),
             optimizer_flops=self._optimizer.muon.flops if complaint is None else 0,
             batch_digest=sha256_hex("".join(digests).encode()),
             load_ratio=load_ratio,
         )
 
-    def sequences(self, step: int) -> tuple[int, int]:
-        """First sequence of a step's batch, and how many there are."""
-        return step * self._config.batch_sequences, self._config.batch_sequences
+    def sequences(self, step: int) -> range:
+        """The sequences of a step's batch."""
+        count = self._config.batch_sequences
+        return range(step * count, (step + 1) * count)
 
-    def _forward_backward(self, step: int, shape: Shape) -> tuple[float, int, list[str]]:
-        first, count = self.sequences(step)
-        parts = count // self._micro
-        total = torch.zeros((), dtype=torch.float64)
-        pairs, digests = 0, []
-        for part in range(parts):
-            batch = self._batches.batch(first + part * self._micro, self._micro)
-            tokens_BW = torch.from_numpy(batch.tokens).to(self._device)
-            with torch.autocast(
-                self._device.type,
-                dtype=self._autocast_dtype,
-                enabled=self._autocast_dtype is not None,
-            ):
-                loss = self._model.mean_nats(tokens_BW[:, :-1], tokens_BW[:, 1:], shape) / parts
+    def micro_batches(self, step: int) -> range:
+        """The first sequence of each micro-batch of a step."""
+        return self.sequences(step)[:: self.micro]
+
+    def feed(self, steps: range, *, ahead: int | None = None) -> Feed:
+        """The batches of some steps in their order, for `run`; close it in the end.
+
+        Args:
+            steps: their numbers.
+            ahead: as `Feed` takes it.
+        """
+        places = ((first, self.micro) for step in steps for first in self.micro_batches(step))
+        return Feed(self._batches.batch, places, self._device, ahead=ahead)
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """The precision of the forward pass."""
+        return torch.autocast(
+            self._device.type, dtype=self.autocast_dtype, enabled=self.autocast_dtype is not None
+        )
+
+    def forward_only(self, sequences: int) -> Tensor:
+        """The loss of the full shape on the run's first `sequences` sequences; routers count."""
+        tokens_BW = torch.from_numpy(self._batches.batch(0, sequences).tokens)
+        return self._loss(tokens_BW.to(self._device), self._model.full_shape)
+
+    def rehearse(self) -> None:
+        """Forward and backward of one micro-batch, uncompiled; it leaves nothing behind."""
+        compiled = self._config.compile != "off"
+        plain = torch.compiler.set_stance("force_eager") if compiled else nullcontext()
+        with plain, buffers_kept(self._model):
+            self.forward_only(self.micro).backward()  # type: ignore[no-untyped-call]
+        self._model.zero_grad(set_to_none=True)
+
+    def _forward_backward(
+        self, step: int, shape: Shape, feed: Feed
+    ) -> tuple[list[Tensor], int, list[str]]:
+        losses, pairs, digests = [], 0, []
+        firsts = self.micro_batches(step)
+        for first in firsts:
+            batch = feed.next(first, self.micro)
+            if self._config.compile == "graphs":
+                begin_micro_batch()
+            loss = self._loss(batch.tokens, shape) / len(firsts)
             loss.backward()  # type: ignore[no-untyped-call]
-            total += loss.detach().cpu().double()
+            losses.append(loss.detach())
             pairs += batch.attended_pairs
             digests.append(batch.digest)
-        return float(total), pairs, digests
+        return losses, pairs, digests
 
-    def _load_ratio(self) -> float | None:
-        ratios = [
-            float(router.load.max() / router.load[router.present].mean())
-            for router in (block.router for block in self._model.sparse_blocks())
-            if bool(router.present.any())
-        ]
-        return max(ratios, default=None)
+    def _loss(self, tokens_BW: Tensor, shape: Shape) -> Tensor:
+        with self.autocast():
+            return self._model.mean_nats(tokens_BW[:, :-1], tokens_BW[:, 1:], shape)
+
+
+def _read(
+    losses: list[Tensor], norm: Tensor, routers: list[Router]
+) -> tuple[float, float, float | None]:
+    """Loss, gradient norm and load ratio: all that the host must know, waiting once.
+
+    Args:
+        losses: of the micro-batches, each its share of the step's.
+        norm: of the gradient.
+        routers: of all layers; those that had no part in the step are left out.
+    """
+    figures = [torch.stack(losses), norm[None]]
+    if routers:
+        load_LE = torch.stack([router.load for router in routers])
+        present_LE = torch.stack([router.present for router in routers])
+        # Absent experts have no load; a layer that has none at all gives no number.
+        figures.append(load_LE.amax(1) * present_LE.sum(1) / load_LE.sum(1))
+    read = torch.cat(figures).tolist()
+    count = len(losses)
+    ratios = [ratio for ratio in read[count + 1 :] if not math.isnan(ratio)]
+    return math.fsum(read[:count]), read[count], max(ratios, default=None)
