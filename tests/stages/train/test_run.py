@@ -8,6 +8,7 @@ import torch
 
 from farthing.artifacts.manifest import read_manifest, write_manifest
 from farthing.ledger.meter import NO_WORK
+from farthing.model import device
 from farthing.model.config import ModelConfig
 from farthing.stages.train import assemble, threads
 from farthing.stages.train.checkpoint import KIND as CHECKPOINT
@@ -163,3 +164,20 @@ def test_recomputed_layers_are_billed_and_change_no_weight(run, tmp_path, monkey
     lines = (tmp_path / "b/metrics.jsonl").read_text().splitlines()
     for line, billed in zip(map(json.loads, lines), tight.flops, strict=True):
         assert line["flops"] + line["recomputed_flops"] == billed
+
+
+def test_a_run_goes_on_in_the_precision_that_it_began_with(run, tmp_path, monkeypatch):
+    """As where it is moved to a machine on which `auto` would choose otherwise."""
+    settings = {"threads": 1, "precision": "auto"}
+    for unit in (True, False):
+        began, stopped = tmp_path / f"{unit}-whole", tmp_path / f"{unit}-stopped"
+        monkeypatch.setattr(device, "has_bf16_matrix_unit", lambda _, unit=unit: unit)
+        run(began, **settings)
+        run(stopped, stop_after=5, **settings)
+        monkeypatch.setattr(device, "has_bf16_matrix_unit", lambda _, unit=unit: not unit)
+        recorder = run(stopped, **settings)
+        name = "bf16" if unit else "fp32"
+        assert recorder.events["kernels"].endswith(f"; matrix products in {name}")
+        assert _weights(stopped) == _weights(began)
+        detail = read_manifest(stopped / "supernet", kind="supernet").detail
+        assert detail["precision"] == name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 
@@ -36,7 +37,7 @@ class Assembled:
     optimizer: ModelOptimizer
     step: TrainingStep
     kernels: str
-    precision: str
+    precision: Literal["fp32", "bf16", "fp8"]
     refusals: dict[str, str]
 
 

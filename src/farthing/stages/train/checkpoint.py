@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -39,6 +40,7 @@ class TrainingProgress(BaseModel):
     Attributes:
         threads: that the run computes on; the last bits may depend on it. None where it was not
             noted yet.
+        precision: of its matrix products; None where it was not noted yet.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,6 +49,7 @@ class TrainingProgress(BaseModel):
     tokens: int
     recent_losses: tuple[float, ...]
     threads: int | None = None
+    precision: Literal["fp32", "bf16", "fp8"] | None = None
 
 
 def save_checkpoint(

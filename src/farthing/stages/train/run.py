@@ -163,6 +163,7 @@ class _Run:
             tokens=self.progress.tokens + result.tokens,
             recent_losses=tuple(self.guard.recent),
             threads=self.progress.threads,
+            precision=self.progress.precision,
         )
 
     def is_checkpoint_due(self) -> bool:
@@ -205,19 +206,19 @@ def _prepare(
 ) -> _Run:
     device, batches = check_fit(config, sizes, corpus)
     sweep_half_written(directory / _CHECKPOINT_ROOM)
-    made = assemble(
-        config,
-        sizes,
-        batches,
-        device,
-        rows=corpus.vocab_size,
-        end_of_text=corpus.tokenizer.end_of_text,
-    )
+    rows, end_of_text = corpus.vocab_size, corpus.tokenizer.end_of_text
+    made = assemble(config, sizes, batches, device, rows=rows, end_of_text=end_of_text)
     progress = TrainingProgress(step=0, tokens=0, recent_losses=())
     newest = newest_checkpoint(directory / _CHECKPOINT_ROOM)
     if newest is not None:
         progress = load_checkpoint(newest, made.model, made.optimizer, input_key=input_key)
         recorder.event("resume", f"from {newest.name}, {progress.tokens} tokens")
+    if newest is not None and progress.precision not in (None, made.precision):
+        # It began on another machine, where `auto` meant another precision: that one it keeps.
+        config = config.model_copy(update={"precision": progress.precision})
+        made = assemble(config, sizes, batches, device, rows=rows, end_of_text=end_of_text)
+        load_checkpoint(newest, made.model, made.optimizer, input_key=input_key)
+    progress = progress.model_copy(update={"precision": made.precision})
     progress = _with_threads(config, made.step, device, progress, recorder)
     for event, detail in events_of(made, config):
         recorder.event(event, detail)
@@ -270,6 +271,7 @@ def _finish(run: _Run, corpus: Corpus) -> Manifest:
         "input_key": run.input_key,
         "steps": run.progress.step,
         "tokens": run.progress.tokens,
+        "precision": run.progress.precision,
     }
     with staged_directory(run.directory / SUPERNET_ROOM) as staged:
         save_weights(run.model, staged, origin)
