@@ -62,6 +62,13 @@ MOST_LOSS_DIFFERENCE = 1e-4
 WANTED = 1.5
 
 THEIRS, OURS = "transformers", "farthing"
+NOTES = [
+    "memory kept: the C library told to keep freed memory in the process, as `farthing train` "
+    "does; farthing's rows have it unless they say that it is given back.",
+    "transformers under autocast keeps its expert products in fp32: its grouped_mm casts rows "
+    "to the weights' dtype. They are bf16 with weights in bf16: no fp32 copy to optimize then.",
+    "own optimizers: Muon and AdamW as `farthing train` uses them.",
+]
 # Rows of the table: name, side, settings.
 ROWS_ASKED: dict[str, tuple[str, dict[str, Any]]] = {
     f"{THEIRS}, fp32": (THEIRS, {}),
@@ -163,6 +170,7 @@ def main() -> None:
         "forward, loss, backward, clipping and torch's fused AdamW; one pinned thread, CPU-seconds,"
         f" median of {asked.rounds} steps taken in turn (of the optimizer: mean)",
     ]
+    outcome.notes = NOTES
     report(outcome, rows, found)
     outcome.close(asked.json)
 
@@ -285,13 +293,6 @@ def report(outcome: Outcome, rows: dict[str, tuple[str, dict[str, Any]]], found:
         speed[f"{OURS}, fp32"].over(base["fp32"]),
         holds=apart <= MOST_LOSS_DIFFERENCE,
     )
-    outcome.notes = [
-        "memory kept: the C library told to keep freed memory in the process, as `farthing train` "
-        "does; farthing's rows have it unless they say that it is given back.",
-        "transformers under autocast keeps its expert products in fp32: its grouped_mm casts rows "
-        "to the weights' dtype. They are bf16 with weights in bf16: no fp32 copy to optimize then.",
-        "own optimizers: Muon and AdamW as `farthing train` uses them.",
-    ]
 
 
 if __name__ == "__main__":

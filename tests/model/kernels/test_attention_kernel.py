@@ -181,3 +181,39 @@ def test_documents_start_at_their_marker() -> None:
 
 def test_a_marker_at_the_front_opens_the_only_document() -> None:
     assert document_starts(torch.tensor([[0, 5, 6], [5, 5, 5]]), end_of_text=0) is None
+
+
+Q, K = (2, 20, 4, 16), (2, 20, 2, 16)
+
+
+@pytest.mark.parametrize(
+    ("q", "k", "v", "starts", "match"),
+    [
+        (Q, (2, 20, 2, 8), (2, 20, 2, 8), None, "heads of one width"),
+        (Q, (2, 20, 3, 16), (2, 20, 3, 16), None, "a whole number for each key head"),
+        (Q, (2, 20, 0, 16), (2, 20, 0, 16), None, "a whole number for each key head"),
+        (Q, K, (2, 20, 4, 16), None, "keys and values alike"),
+        (Q, (2, 19, 2, 16), (2, 19, 2, 16), None, "sequences, positions"),
+        (Q[1:], K[1:], K[1:], None, "sequences, positions"),
+        (Q, K, K, torch.zeros(2, 19).int(), r"whole numbers of shape \(2, 20\)"),
+        (Q, K, K, torch.zeros(2, 20), "starts of torch.float32"),
+    ],
+    ids=["width", "heads", "no heads", "values", "positions", "dimensions", "starts", "dtype"],
+)
+def test_sizes_that_do_not_fit_are_refused(
+    q: tuple[int, ...],
+    k: tuple[int, ...],
+    v: tuple[int, ...],
+    starts: Tensor | None,
+    match: str,
+) -> None:
+    with pytest.raises(ValueError, match=match):
+        attend(torch.ones(q), torch.ones(k), torch.ones(v), starts)
+
+
+@compiled
+def test_a_start_before_the_first_key_means_the_first_key() -> None:
+    inputs = _inputs((1, 40, 2, 1, 16))
+    before = torch.full((1, 40), -1000, dtype=torch.int32)
+    ours, same = (_all_results(attend, inputs, starts) for starts in (before, before * 0))
+    assert all(torch.equal(x, y) for x, y in zip(ours, same, strict=True))

@@ -257,3 +257,38 @@ def test_the_losses_of_single_tokens_match_float64_and_average_to_the_loss(make,
     mean = linear_cross_entropy(*inputs, targets)
     torch.testing.assert_close(losses.mean(), mean.detach(), atol=1e-6, rtol=1e-6)
     assert not losses.requires_grad
+
+
+def test_without_gradients_none_are_computed(make, monkeypatch):
+    inputs, targets = make(70, 17, 33)
+    expected = _ours(targets)(*(x.clone().requires_grad_() for x in inputs))
+    monkeypatch.setattr(cross_entropy, "_LinearCrossEntropy", None)
+    loss = _ours(targets)(*inputs)
+    assert not loss.requires_grad
+    assert torch.equal(loss, expected.detach())
+    inputs[1].requires_grad_()
+    with torch.no_grad():
+        assert torch.equal(_ours(targets)(*inputs), loss)
+
+
+def test_of_no_vocabulary_and_no_tokens_the_loss_is_torchs():
+    inputs = [torch.zeros(0, 7), torch.zeros(0, 7)]
+    assert linear_cross_entropy(*inputs, torch.zeros(0, dtype=torch.int64)).isnan()
+
+
+@pytest.mark.parametrize(
+    ("hidden", "weight", "targets", "match"),
+    [
+        (torch.ones(3, 7), torch.ones(5, 8), torch.zeros(3).long(), r"\(3, 7\) .* \(5, 8\)"),
+        (torch.ones(1, 3, 7), torch.ones(5, 7), torch.zeros(3).long(), "tokens, width"),
+        (torch.ones(3, 7), torch.ones(7), torch.zeros(3).long(), "vocabulary, width"),
+        (torch.ones(3, 7), torch.ones(5, 7).bfloat16(), torch.zeros(3).long(), "under autocast"),
+        (torch.ones(3, 7), torch.ones(5, 7), torch.zeros(4).long(), r"\(4,\): one int64 id"),
+        (torch.ones(3, 7), torch.ones(5, 7), torch.zeros(3).int(), "targets of torch.int32"),
+    ],
+    ids=["widths", "three dimensions", "a vector", "dtypes", "too many ids", "dtype of ids"],
+)
+@pytest.mark.parametrize("function", [linear_cross_entropy, linear_token_losses])
+def test_sizes_and_dtypes_that_do_not_fit_are_refused(function, hidden, weight, targets, match):
+    with pytest.raises(ValueError, match=match):
+        function(hidden, weight, targets)

@@ -188,3 +188,59 @@ def test_nan_in_an_expert_reaches_the_tokens_that_chose_it(make, results, index)
 def test_threads_do_not_change_a_bit(make, results, assert_threads_agree, dtype):
     ids, inputs, grad = make((5, 2, 300), (32, 48), dtype)
     assert_threads_agree(lambda: results(_ours(ids), inputs, grad))
+
+
+@pytest.mark.parametrize("bad", [-1, 5, 2**40, -(2**63)])
+def test_an_id_of_no_expert_is_refused(make, bad):
+    ids, inputs, _ = make((5, 2, 40), (17, 20))
+    ids[39, 1] = bad
+    with pytest.raises(IndexError, match=f"expert {bad} is out of bounds: there are 5"):
+        _ours(ids)(*inputs)
+
+
+@pytest.mark.parametrize(
+    ("index", "changed", "match"),
+    [
+        (0, (39, 17), "40 rows have choices"),
+        (0, (40, 16), "the experts are 17 wide"),
+        (1, (40, 3), "the ids int64"),
+        (2, (5, 20, 18), "gate"),
+        (3, (4, 20, 17), "up"),
+        (4, (5, 20, 17), "down"),
+    ],
+    ids=["tokens", "width", "weights", "gate", "up", "down"],
+)
+def test_sizes_that_do_not_fit_are_refused(make, index, changed, match):
+    ids, inputs, _ = make((5, 2, 40), (17, 20))
+    inputs[index] = torch.ones(changed)
+    with pytest.raises(ValueError, match=match):
+        _ours(ids)(*inputs)
+
+
+def test_ids_of_another_dtype_are_refused(make):
+    ids, inputs, _ = make((5, 2, 40), (17, 20))
+    with pytest.raises(ValueError, match=r"ids of torch.int32"):
+        _ours(ids.int())(*inputs)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("wanted", range(5), ids=["x", "weights", "gate", "up", "down"])
+def test_one_input_alone_may_want_its_gradient(make, results, assert_equal, dtype, wanted):
+    ids, inputs, grad = make((5, 2, 40), (17, 20), dtype)
+    _, *all_gradients = results(_ours(ids), inputs, grad)
+    leaf = inputs[wanted].requires_grad_()
+    (gradient,) = torch.autograd.grad(_ours(ids)(*inputs), leaf, grad)
+    assert_equal([gradient], [all_gradients[wanted]])
+
+
+def test_gradients_that_nobody_wants_are_not_computed(make, monkeypatch):
+    ids, inputs, grad = make((5, 2, 40), (17, 20))
+    inputs[0].requires_grad_()
+    out = _ours(ids)(*inputs)
+    products, multiply = [], torch.mm
+    monkeypatch.setattr(
+        torch, "mm", lambda *x, **kwargs: products.append(x) or multiply(*x, **kwargs)
+    )
+    out.backward(grad)
+    # Of each expert: that of the hidden rows, and that of the tokens.
+    assert len(products) == 2 * len(ids.unique())

@@ -160,3 +160,38 @@ def test_a_weight_of_another_dtype_takes_the_plain_path(make, assert_equal, dtyp
     inputs[index] = inputs[index].to(dtype)
     plain = plain_turned_heads(*inputs, rope, queries=4, eps=EPS)
     assert_equal(_ours(rope, 4)(*inputs), plain)
+
+
+def _refused(make, match, shape=(2, 5, 4, 2, 6), queries=4, **changed):
+    (rows, *weights), rope, _ = make(shape)
+    arguments = {"rows_BTP": rows, "q_weight_E": weights[0], "k_weight_E": weights[1], "rope": rope}
+    with pytest.raises(ValueError, match=match):
+        turned_heads(**(arguments | changed), queries=queries, eps=EPS)
+
+
+@pytest.mark.parametrize("size", [(4, 6), (6, 6), (5, 8), (6,)], ids=str)
+@pytest.mark.parametrize("index", [0, 1], ids=["cosines", "sines"])
+def test_tables_of_other_positions_or_widths_are_refused(make, size, index):
+    rope = [torch.ones(5, 6)] * 2
+    rope[index] = torch.ones(size)
+    _refused(make, "5 positions of 6 columns", rope=tuple(rope))
+
+
+def test_norm_weights_that_do_not_fit_a_head_are_refused(make):
+    _refused(make, r"shapes \(8,\) and \(6,\)", q_weight_E=torch.ones(8))
+    _refused(make, r"shapes \(6,\) and \(6, 1\)", k_weight_E=torch.ones(6, 1))
+    _refused(make, "an even number", shape=(2, 5, 4, 2, 7))
+
+
+@pytest.mark.parametrize("columns", [0, 6, 12, 24, 30, 47, 42])
+def test_columns_that_are_no_heads_are_refused(make, columns):
+    _refused(make, f"{columns} columns are not 4 query", rows_BTP=torch.ones(2, 5, columns))
+
+
+@pytest.mark.parametrize("queries", [-2, 3, 8])
+def test_a_number_of_queries_that_leaves_no_pairs_is_refused(make, queries):
+    _refused(make, f"not {queries} query heads", queries=queries)
+
+
+def test_rows_without_positions_are_refused(make):
+    _refused(make, "sequences, positions, columns", rows_BTP=torch.ones(5, 48))

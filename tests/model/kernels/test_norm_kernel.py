@@ -144,3 +144,24 @@ def test_under_autocast_to_float16_the_plain_path_is_taken(make):
         with plain_kernels():
             assert torch.equal(ours, rms_norm(x, weight, EPS))
     assert ours.dtype == torch.float16
+
+
+@pytest.mark.parametrize("size", [39, 41, 0, 80])
+def test_a_weight_of_another_length_is_refused(make, size):
+    x, _, _ = make(5, 40)
+    with pytest.raises(ValueError, match=rf"weight of shape \({size},\) for rows of \(5, 40\)"):
+        rms_norm(x, torch.ones(size), EPS)
+
+
+def test_rows_of_no_width_stay_what_they_are(results):
+    inputs = [torch.zeros(5, 0), torch.zeros(0)]
+    assert [x.shape for x in results(norm, inputs, torch.zeros(5, 0))] == [(5, 0), (5, 0), (0,)]
+
+
+# Rounding its bits as if they were a number would make these 0.
+@pytest.mark.parametrize("bits", [0x7FFFFFFF, -1, 0x7F800001, 0x7FC00000])
+@pytest.mark.parametrize("width", [16, 5], ids=["a vector", "a part of one"])
+def test_every_nan_is_one_in_bfloat16(bits, width):
+    x = torch.full((1, width), bits, dtype=torch.int32).view(torch.float32)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert rms_norm(x, torch.ones(width), EPS).isnan().all()

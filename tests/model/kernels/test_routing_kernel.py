@@ -174,3 +174,17 @@ def test_other_dtypes_take_the_plain_path(make, assert_equal, dtype):
     for inputs in ((logits.to(dtype), bias.to(dtype)), (logits, bias.to(dtype))):
         compute = [partial(f, *inputs, 3, SCALE) for f in (route, plain_route)]
         assert_equal(*(function() for function in compute))
+
+
+@pytest.mark.parametrize("top_k", [-1, 0, 8])
+def test_more_choices_than_experts_or_none_are_refused(make, top_k):
+    (logits, bias), _ = make(5, 7, 3)
+    with pytest.raises(ValueError, match=f"top_k is {top_k}: of 7 experts"):
+        route(logits, bias, top_k, SCALE)
+
+
+@pytest.mark.parametrize("size", [(6,), (8,), (5, 7), ()], ids=str)
+def test_biases_that_are_not_one_for_each_expert_are_refused(make, size):
+    (logits, _), _ = make(5, 7, 3)
+    with pytest.raises(ValueError, match=r"for logits of \(5, 7\)"):
+        route(logits, torch.zeros(size), 3, SCALE)

@@ -105,3 +105,13 @@ def test_other_dtypes_take_the_plain_path(draw, assert_equal):
     for dtype in (torch.float64, torch.float16):
         gate_up = draw(5, 40, dtype=dtype)
         assert_equal([swiglu(gate_up)], [plain_swiglu(gate_up)])
+
+
+def test_an_odd_width_is_refused(draw):
+    with pytest.raises(ValueError, match="a last dimension of 7"):
+        swiglu(draw(5, 7))
+
+
+def test_no_width_stays_no_width(results):
+    ours = results(swiglu, [torch.zeros(5, 0)], torch.zeros(5, 0))
+    assert [x.shape for x in ours] == [(5, 0), (5, 0)]

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn.attention.flex_attention import BlockMask
 
 from farthing.model.kernels.native import call, usable
@@ -32,9 +33,11 @@ def attend(
         v_BTGE: values; all three of one dtype.
         starts_BT: first key that each query may see, int32; None means key 0.
         mask: `shared_mask(starts_BT, ...)`, made once for all layers; None makes it where needed.
+
+    Raises:
+        ValueError: the sizes do not fit each other.
     """
-    assert k_BTGE.shape == v_BTGE.shape
-    assert k_BTGE.shape[:2] == q_BTHE.shape[:2], "queries and keys are of the same positions"
+    _check_sizes(q_BTHE, k_BTGE, v_BTGE, starts_BT)
     same = q_BTHE.dtype == k_BTGE.dtype == v_BTGE.dtype
     if same and usable(q_BTHE, k_BTGE, v_BTGE):
         return _Attend.apply(q_BTHE, k_BTGE, v_BTGE, starts_BT)  # type: ignore[no-any-return, no-untyped-call]
@@ -79,6 +82,26 @@ def _mask(starts_BT: Tensor) -> Tensor:
     return ((positions_T >= starts_BT[:, :, None]) & behind_TT)[:, None]
 
 
+def _check_sizes(q_BTHE: Tensor, k_BTGE: Tensor, v_BTGE: Tensor, starts_BT: Tensor | None) -> None:
+    queries, keys = tuple(q_BTHE.shape), tuple(k_BTGE.shape)
+    if len(queries) != 4 or keys != v_BTGE.shape or keys[:2] != queries[:2]:
+        raise ValueError(
+            f"queries {queries}, keys {keys}, values {tuple(v_BTGE.shape)}: "
+            "all are (sequences, positions, heads, width), keys and values alike"
+        )
+    if keys[3] != queries[3] or not keys[2] or queries[2] % keys[2]:
+        raise ValueError(
+            f"queries {queries}, keys {keys}: heads of one width, a whole number for each key head"
+        )
+    if starts_BT is not None and (
+        starts_BT.shape != queries[:2] or starts_BT.dtype not in (torch.int32, torch.int64)
+    ):
+        raise ValueError(
+            f"starts of {starts_BT.dtype} and shape {tuple(starts_BT.shape)}: "
+            f"whole numbers of shape {queries[:2]}"
+        )
+
+
 class _Attend(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -100,6 +123,7 @@ class _Attend(torch.autograd.Function):
         return out_BTHE
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad_BTHE: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:  # noqa: ANN401
         q_BTHE, k_BTGE, v_BTGE, starts_BT, out_BTHE, lse_BHT = ctx.saved_tensors
         grads = (torch.empty_like(q_BTHE), torch.empty_like(k_BTGE), torch.empty_like(v_BTGE))

@@ -1,7 +1,9 @@
 """Compiling the C kernels on the machine that runs them, once, for exactly its processor.
 
     $FARTHING_CACHE, $XDG_CACHE_HOME/farthing or ~/.cache/farthing
-    └── kernels/KEY/farthing.so       KEY: digest of sources, flags, compiler and processor
+    └── kernels/KEY/          KEY: digest of sources, flags, processor and C library
+        ├── farthing.so
+        └── compiled.json     which compiler it was, and the digest of farthing.so
 
 No header of torch is read, so the whole takes a second or two. Threads are those of torch: the
 library is linked without an OpenMP runtime, and finds the one that torch has loaded.
@@ -10,17 +12,21 @@ library is linked without an OpenMP runtime, and finds the one that torch has lo
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import platform
+import shlex
 import shutil
+import stat
 import subprocess
 import tempfile
 from pathlib import Path
 
 from farthing.artifacts.canonical import digest_file, digest_json
 
-_SOURCES = Path(__file__).parent / "cpu"
+SOURCES = Path(__file__).parent / "cpu"
 _LIBRARY = "farthing.so"
+_NOTE = "compiled.json"
 _COMPILERS = ("cc", "gcc", "clang")
 _CPUINFO = Path("/proc/cpuinfo")
 # Fast arithmetic, but NaN and infinity keep their meaning: the training's guard looks for them.
@@ -30,10 +36,18 @@ _FLAGS = [
 ]
 _OPENMP = "-fopenmp"
 _TIMEOUT_SECONDS = 120
+# What others may do with the cache is run in this process: nobody else may write there.
+_PRIVATE = stat.S_IRWXU
+_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+_ROOT = 0
 
 
 class CompileError(Exception):
-    """Why there is no library: no compiler, no place to write, or what the compiler said."""
+    """Why there is no library: no compiler, no place for it, or what the compiler said."""
+
+
+class UntrustedCacheError(CompileError):
+    """Somebody else could have written what would be loaded."""
 
 
 def kernel_cache() -> Path:
@@ -44,7 +58,8 @@ def kernel_cache() -> Path:
     """
     if cache := os.environ.get("FARTHING_CACHE"):
         return Path(cache) / "kernels"
-    if cache := os.environ.get("XDG_CACHE_HOME"):
+    # Its specification: a relative path is to be ignored.
+    if (cache := os.environ.get("XDG_CACHE_HOME")) and Path(cache).is_absolute():
         return Path(cache) / "farthing" / "kernels"
     try:
         return Path.home() / ".cache" / "farthing" / "kernels"
@@ -52,54 +67,143 @@ def kernel_cache() -> Path:
         raise CompileError(f"FARTHING_CACHE is not set: {error}") from None
 
 
-def load_library() -> ctypes.CDLL:
-    """The kernels, compiled now if they are not in the cache.
+def load_library() -> tuple[ctypes.CDLL, str]:
+    """The kernels, compiled now if they are not in the cache, and one line on what they are.
 
     Raises:
         CompileError: they cannot be had here.
     """
-    compiler = next((path for name in _COMPILERS if (path := shutil.which(name))), None)
-    if compiler is None:
-        raise CompileError(f"no C compiler found (looked for {', '.join(_COMPILERS)})")
-    errors: list[Exception] = []
+    reasons: list[str] = []
     # Where torch brought no OpenMP runtime under its common name, the kernels use one thread.
     for flags in ([*_FLAGS, _OPENMP], _FLAGS):
         try:
-            return ctypes.CDLL(str(_compiled(compiler, flags)))
-        except (OSError, subprocess.SubprocessError) as error:
-            errors.append(error)
-    raise CompileError(_reason(compiler, errors[0]))
+            library = ctypes.CDLL(str(_cached(flags)))
+        except UntrustedCacheError:
+            raise
+        except (OSError, CompileError) as error:
+            reasons.append(str(error))
+        else:
+            threads = "".join(f", one thread: {reason}" for reason in reasons)
+            return library, f"compiled for this processor{threads}"
+    raise CompileError("; ".join(dict.fromkeys(reasons)))
 
 
-def _compiled(compiler: str, flags: list[str]) -> Path:
-    sources = sorted(_SOURCES.glob("*.c"))
-    version = subprocess.run(
-        [compiler, "--version"], capture_output=True, check=True, timeout=_TIMEOUT_SECONDS
-    ).stdout
+def _cached(flags: list[str]) -> Path:
+    """The library of these flags in the cache, compiled now if it is not there, or not whole."""
     key = digest_json(
         {
-            "sources": {path.name: digest_file(path) for path in sorted(_SOURCES.iterdir())},
+            "sources": {path.name: digest_file(path) for path in sorted(SOURCES.iterdir())},
             "flags": flags,
-            "compiler": version.decode(errors="replace"),
             "processor": _processor(),
+            # The linker's choice of symbols: a library may need what an older one has not.
+            "libc": platform.libc_ver(),
         }
     )
     folder = kernel_cache() / key[:16]
-    library = folder / _LIBRARY
-    if library.exists():
-        return library
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        objects = [str(Path(scratch) / f"{path.stem}.o") for path in sources]
-        for source, target in zip(sources, objects, strict=True):
-            _run([compiler, *flags, "-c", str(source), "-o", target])
-        # Linked without the arithmetic flags: some compilers would change the whole process's
-        # treatment of tiny numbers. Without -fopenmp: torch's threads, not a second pool.
-        unfinished = Path(scratch) / _LIBRARY
-        _run([compiler, "-shared", *objects, "-o", str(unfinished), "-lm"])
-        # Renamed: two processes that compile at once both end with a whole file.
-        unfinished.replace(library)
-    return library
+    if _is_whole(folder):
+        return folder / _LIBRARY
+    folder.parent.parent.mkdir(parents=True, exist_ok=True)
+    folder.parent.mkdir(mode=_PRIVATE, exist_ok=True)
+    if folder.exists():
+        shutil.rmtree(folder)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        compiled = _compiled(Path(scratch), flags)
+        try:
+            compiled.rename(folder)
+        except OSError:
+            # Another process was faster: that is as good.
+            if not _is_whole(folder):
+                raise
+    return folder / _LIBRARY
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether a library lies there as it was written; loading half of one would end the process.
+
+    Raises:
+        UntrustedCacheError: somebody else could have written it.
+    """
+    for path in (folder.parent, folder, folder / _LIBRARY):
+        _check_private(path)
+    try:
+        note = json.loads((folder / _NOTE).read_text(encoding="utf-8"))
+        return bool(note["library"] == digest_file(folder / _LIBRARY))
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _check_private(path: Path) -> None:
+    """That nobody but the user (or root) can change what is there.
+
+    Raises:
+        UntrustedCacheError: somebody can.
+    """
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return
+    if stat.S_ISLNK(status.st_mode):
+        problem, remedy = "is a symbolic link", "remove it"
+    elif status.st_uid not in (os.geteuid(), _ROOT):
+        problem, remedy = (
+            f"belongs to user {status.st_uid}",
+            "set FARTHING_CACHE to your own folder",
+        )
+    elif status.st_mode & _WRITABLE_BY_OTHERS:
+        problem, remedy = "can be written by others", f"chmod go-w {shlex.quote(str(path))}"
+    else:
+        return
+    raise UntrustedCacheError(f"{path} {problem}: code is not loaded from there ({remedy})")
+
+
+def _compiled(scratch: Path, flags: list[str]) -> Path:
+    """A folder with the library and its note, by the first compiler that can.
+
+    Raises:
+        CompileError: none can; with the reason of the first that was tried.
+    """
+    reasons: list[str] = []
+    for compiler in _compilers():
+        folder = scratch / str(len(reasons))
+        folder.mkdir(mode=_PRIVATE)
+        try:
+            _compile(compiler, flags, folder)
+        except (OSError, subprocess.SubprocessError) as error:
+            reasons.append(_reason(shlex.join(compiler), error))
+        else:
+            return folder
+    missing = f"no C compiler found (looked for $CC, {', '.join(_COMPILERS)})"
+    raise CompileError(reasons[0] if reasons else missing)
+
+
+def _compilers() -> list[list[str]]:
+    """The commands to try: $CC, which may hold flags of its own, then the common names."""
+    wanted = [shlex.split(os.environ.get("CC", "")), *([name] for name in _COMPILERS)]
+    found: dict[tuple[Path | str, ...], list[str]] = {}
+    for name, *flags in filter(None, wanted):
+        if path := shutil.which(name):
+            # Two names of one compiler would fail for one reason.
+            found.setdefault((Path(path).resolve(), *flags), [path, *flags])
+    return list(found.values())
+
+
+def _compile(compiler: list[str], flags: list[str], folder: Path) -> None:
+    library, objects = folder / _LIBRARY, []
+    for source in sorted(SOURCES.glob("*.c")):
+        objects.append(folder.parent / f"{folder.name}-{source.stem}.o")
+        _run([*compiler, *flags, "-c", str(source), "-o", str(objects[-1])])
+    # Linked without the arithmetic flags: some compilers would change the whole process's
+    # treatment of tiny numbers. Without -fopenmp: torch's threads, not a second pool.
+    _run([*compiler, "-shared", *map(str, objects), "-o", str(library), "-lm"])
+    library.chmod(_PRIVATE)
+    version = subprocess.run(
+        [*compiler, "--version"], capture_output=True, check=False, timeout=_TIMEOUT_SECONDS
+    ).stdout.decode(errors="replace")
+    note = {"compiler": [*compiler, *version.splitlines()[:1]], "library": digest_file(library)}
+    (folder / _NOTE).write_text(json.dumps(note, indent=1), encoding="utf-8")
+    for path in (library, folder / _NOTE):
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
 
 
 def _run(command: list[str]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from farthing.model.kernels.native import call, usable
 from farthing.model.kernels.precision import product_dtype
@@ -30,9 +31,13 @@ def linear_cross_entropy(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor
 
     Raises:
         IndexError: a target is no id.
+        ValueError: the sizes or dtypes do not fit each other.
     """
     if usable(hidden_ND, weight_VD):
-        _check_targets(targets_N, len(hidden_ND), len(weight_VD))
+        # Asked here: inside of `apply` it is not known.
+        if not (torch.is_grad_enabled() and (hidden_ND.requires_grad or weight_VD.requires_grad)):
+            return _mean(linear_token_losses(hidden_ND, weight_VD, targets_N))
+        _check(hidden_ND, weight_VD, targets_N)
         return _LinearCrossEntropy.apply(hidden_ND, weight_VD, targets_N)  # type: ignore[no-any-return, no-untyped-call]
     return plain_linear_cross_entropy(hidden_ND, weight_VD, targets_N)
 
@@ -59,10 +64,10 @@ def linear_token_losses(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor)
     """
     if not usable(hidden_ND, weight_VD):
         return plain_linear_token_losses(hidden_ND, weight_VD, targets_N)
-    _check_targets(targets_N, len(hidden_ND), len(weight_VD))
+    _check(hidden_ND, weight_VD, targets_N)
     dtype = product_dtype(hidden_ND)
     losses_N = torch.empty(len(hidden_ND), dtype=torch.float32)
-    for _ in _scored_chunks(hidden_ND.to(dtype), weight_VD.to(dtype), targets_N, losses_N):
+    for _ in _scored_chunks(hidden_ND.to(dtype), weight_VD.to(dtype), targets_N, losses_N, 0.0):
         pass
     return losses_N
 
@@ -85,29 +90,38 @@ class _LinearCrossEntropy(torch.autograd.Function):
         dtype = product_dtype(hidden_ND)
         weight, hidden = weight_VD.to(dtype), hidden_ND.contiguous().to(dtype)
         losses_N = torch.empty(len(hidden), dtype=torch.float32)
-        d_hidden = torch.empty_like(hidden)
-        d_weight = torch.zeros_like(weight_VD)
-        for part, d_logits in _scored_chunks(hidden, weight, targets_N, losses_N):
-            if ctx.needs_input_grad[0]:
+        d_hidden = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
+        d_weight = torch.zeros_like(weight_VD) if ctx.needs_input_grad[1] else None
+        share = 1.0 / max(1, len(hidden))
+        for part, d_logits in _scored_chunks(hidden, weight, targets_N, losses_N, share):
+            if d_hidden is not None:
                 torch.mm(d_logits, weight, out=d_hidden[part])
-            if ctx.needs_input_grad[1]:
+            if d_weight is not None:
                 _add_product(d_weight, d_logits.T, hidden[part])
         ctx.save_for_backward(d_hidden, d_weight)
         ctx.hidden_dtype = hidden_ND.dtype
-        return losses_N.double().mean().float()
+        return _mean(losses_N)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:  # noqa: ANN401
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:  # noqa: ANN401
         d_hidden, d_weight = ctx.saved_tensors
-        return (d_hidden * grad).to(ctx.hidden_dtype), d_weight * grad, None
+        return (
+            None if d_hidden is None else (d_hidden * grad).to(ctx.hidden_dtype),
+            None if d_weight is None else d_weight * grad,
+            None,
+        )
 
 
 def _scored_chunks(
-    hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, losses_N: Tensor
+    hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, losses_N: Tensor, share: float
 ) -> Iterator[tuple[slice, Tensor]]:
-    """Fill `losses_N` chunk by chunk; of each, its place and its logits' gradient (of the mean)."""
+    """Fill `losses_N` chunk by chunk; of each, its place and its logits' gradient.
+
+    The gradient is of `share` times the loss; with a share of 0 the logits stay what they are.
+    """
     tokens, vocab = len(hidden_ND), len(weight_VD)
-    chunk = max(_LEAST_ROWS, _CHUNK_BYTES // (vocab * weight_VD.element_size()))
+    chunk = max(_LEAST_ROWS, _CHUNK_BYTES // max(1, vocab * weight_VD.element_size()))
     logits = weight_VD.new_empty(min(chunk, tokens), vocab)
     targets_N = targets_N.contiguous()
     for begin in range(0, tokens, chunk):
@@ -117,15 +131,34 @@ def _scored_chunks(
         call(
             "cross_entropy_in_place",
             *(block, targets_N[part], losses_N[part]),
-            *(rows, vocab, 1.0 / tokens, block.dtype == torch.bfloat16),
+            *(rows, vocab, share, block.dtype == torch.bfloat16),
         )
         yield part, block
 
 
-def _check_targets(targets_N: Tensor, tokens: int, vocab: int) -> None:
-    """The kernel reads and writes where the targets point."""
-    assert targets_N.shape == (tokens,)
-    assert targets_N.dtype == torch.int64
+def _mean(losses_N: Tensor) -> Tensor:
+    return losses_N.double().mean().float()
+
+
+def _check(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> None:
+    hidden, weight = tuple(hidden_ND.shape), tuple(weight_VD.shape)
+    if len(hidden) != 2 or len(weight) != 2 or hidden[1] != weight[1]:
+        raise ValueError(
+            f"hidden rows {hidden} and an output matrix {weight}: "
+            "they are (tokens, width) and (vocabulary, width)"
+        )
+    if product_dtype(hidden_ND) != product_dtype(weight_VD):
+        raise ValueError(
+            f"hidden rows of {hidden_ND.dtype}, an output matrix of {weight_VD.dtype}: "
+            "convert one, or compute under autocast"
+        )
+    if targets_N.dtype != torch.int64 or targets_N.shape != hidden[:1]:
+        raise ValueError(
+            f"targets of {targets_N.dtype} and shape {tuple(targets_N.shape)}: "
+            f"one int64 id for each of {hidden[0]} tokens"
+        )
+    # The kernel reads and writes where the targets point.
+    tokens, vocab = hidden[0], weight[0]
     for target in targets_N.aminmax() if tokens else ():
         if not 0 <= target < vocab:
             raise IndexError(f"target {int(target)} is out of bounds: the vocabulary is {vocab}")

@@ -12,13 +12,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from farthing.model.kernels.native import call
 from farthing.model.kernels.precision import product_dtype
 
 # Every new size of a bf16 product costs the library behind it milliseconds of code generation, and
 # the experts' loads differ in every step: their blocks are padded to few sizes, with zeros.
-_BLOCK_ROWS = {torch.float32: 1, torch.bfloat16: 64}
+PADDED_ROWS = {torch.float32: 1, torch.bfloat16: 64}
 
 
 def sorted_experts(
@@ -29,10 +30,42 @@ def sorted_experts(
     up_EFD: Tensor,
     down_EDF: Tensor,
 ) -> Tensor:
-    """The weighed sum of each token's chosen experts, (N, D), where `native.usable` says yes."""
+    """The weighed sum of each token's chosen experts, (N, D), where `native.usable` says yes.
+
+    Raises:
+        IndexError: an id is of no expert.
+        ValueError: the sizes do not fit each other.
+    """
+    _check_sizes(x_ND, ids_NK, weights_NK, gate_EFD, up_EFD, down_EDF)
     return _SortedExperts.apply(  # type: ignore[no-any-return, no-untyped-call]
         x_ND, ids_NK, weights_NK.float(), gate_EFD, up_EFD, down_EDF
     )
+
+
+def _check_sizes(
+    x_ND: Tensor,
+    ids_NK: Tensor,
+    weights_NK: Tensor,
+    gate_EFD: Tensor,
+    up_EFD: Tensor,
+    down_EDF: Tensor,
+) -> None:
+    ids, gate = tuple(ids_NK.shape), tuple(gate_EFD.shape)
+    if ids_NK.dtype != torch.int64 or len(ids) != 2 or weights_NK.shape != ids:
+        raise ValueError(
+            f"ids of {ids_NK.dtype} and shape {ids}, weights of {tuple(weights_NK.shape)}: "
+            "both are (tokens, choices), the ids int64"
+        )
+    if len(gate) != 3 or up_EFD.shape != gate or down_EDF.shape != (gate[0], gate[2], gate[1]):
+        raise ValueError(
+            f"gate {gate}, up {tuple(up_EFD.shape)}, down {tuple(down_EDF.shape)}: "
+            "they are (experts, inner, width) twice and (experts, width, inner)"
+        )
+    if x_ND.shape != (ids[0], gate[2]):
+        raise ValueError(
+            f"tokens of shape {tuple(x_ND.shape)}: {ids[0]} rows have choices, "
+            f"the experts are {gate[2]} wide"
+        )
 
 
 class _SortedExperts(torch.autograd.Function):
@@ -73,19 +106,17 @@ class _SortedExperts(torch.autograd.Function):
         return order.combine(out_RD, weights_NK, dtype)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad_ND: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         rows_RD, gate_up_RG, weights_NK, gate_up_EGD, down_EDF = ctx.saved_tensors
         order, inner, dtype = ctx.order, down_EDF.shape[2], rows_RD.dtype
         d_rows_RD = torch.empty_like(rows_RD)
         weights_R = order.sorted_weights(weights_NK)
         d_weights_R = torch.empty_like(weights_R)
-        d_down_EDF = torch.empty_like(down_EDF)
-        d_gate_EFD, d_up_EFD = (torch.empty_like(down_EDF.mT.contiguous()) for _ in range(2))
+        needs_x, _, needs_weights, *needs_stacks = ctx.needs_input_grad
+        d_gate_EFD, d_up_EFD, d_down_EDF = _stacks(down_EDF, needs_stacks, order.empty_experts)
         d_hidden_SF, weighed_SF = (torch.empty(order.largest, inner, dtype=dtype) for _ in range(2))
         d_gate_up_SG = torch.empty(order.largest, 2 * inner, dtype=dtype)
-        for empty in order.empty_experts:
-            for gradient in (d_gate_EFD, d_up_EFD, d_down_EDF):
-                gradient[empty].zero_()
         grad_ND, bf16 = grad_ND.contiguous(), dtype == torch.bfloat16
         for e, source, x, gate_up, d_x, weights, d_weights in order.blocks(
             rows_RD, gate_up_RG, d_rows_RD, weights_R, d_weights_R
@@ -101,16 +132,37 @@ class _SortedExperts(torch.autograd.Function):
                 "swiglu_backward",
                 *(d_hidden, gate_up, weights, d_gate_up, weighed, d_weights, count, inner, bf16),
             )
-            torch.mm(grad.T, weighed, out=d_down_EDF[e])
-            torch.mm(d_gate_up[:, :inner].T, x, out=d_gate_EFD[e])
-            torch.mm(d_gate_up[:, inner:].T, x, out=d_up_EFD[e])
-            torch.mm(d_gate_up, gate_up_EGD[e], out=d_x)
+            for gradient, left, right in (
+                (d_down_EDF, grad, weighed),
+                (d_gate_EFD, d_gate_up[:, :inner], x),
+                (d_up_EFD, d_gate_up[:, inner:], x),
+            ):
+                if gradient is not None:
+                    torch.mm(left.T, right, out=gradient[e])
+            if needs_x:
+                torch.mm(d_gate_up, gate_up_EGD[e], out=d_x)
         return (
-            order.combine(d_rows_RD, None, ctx.x_dtype),
+            order.combine(d_rows_RD, None, ctx.x_dtype) if needs_x else None,
             None,
-            order.restore(d_weights_R),
-            *(part.to(ctx.weight_dtype) for part in (d_gate_EFD, d_up_EFD, d_down_EDF)),
+            order.restore(d_weights_R) if needs_weights else None,
+            *(
+                gradient if gradient is None else gradient.to(ctx.weight_dtype)
+                for gradient in (d_gate_EFD, d_up_EFD, d_down_EDF)
+            ),
         )
+
+
+def _stacks(down_EDF: Tensor, needed: list[bool], empty_experts: list[int]) -> list[Tensor | None]:
+    """Room for the gradients of gate, up and down, of those that are needed."""
+    experts, width, inner = down_EDF.shape
+    sizes = ((experts, inner, width), (experts, inner, width), (experts, width, inner))
+    stacks = [
+        down_EDF.new_empty(size) if need else None for size, need in zip(sizes, needed, strict=True)
+    ]
+    for stack in stacks:
+        if stack is not None:
+            stack[empty_experts] = 0
+    return stacks
 
 
 def _gather(x_ND: Tensor, source_S: Tensor, rows_SD: Tensor, top_k: int) -> None:
@@ -129,8 +181,12 @@ class _Order:
         self.tokens, self.top_k = ids_NK.shape
         choices, ids_NK = ids_NK.numel(), ids_NK.contiguous()
         counts_E = torch.empty(experts, dtype=torch.int64)
-        call("count_choices", ids_NK, counts_E, choices, experts)
-        step = _BLOCK_ROWS[dtype]
+        bad = call("count_choices", ids_NK, counts_E, choices, experts)
+        if bad is not None and bad >= 0:
+            raise IndexError(
+                f"expert {int(ids_NK.view(-1)[bad])} is out of bounds: there are {experts}"
+            )
+        step = PADDED_ROWS[dtype]
         padded_E = (counts_E + step - 1) // step * step
         self._counts: list[int] = padded_E.tolist()
         self.rows, self.largest = sum(self._counts), max(self._counts)

@@ -18,6 +18,7 @@ from typing import Any, Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from farthing.model.kernels.precision import product_dtype
 
@@ -182,6 +183,7 @@ class _Linear(torch.autograd.Function):
         return scaled_product(x_MK, weight_NK, FORWARD, fast=True).to(x_MK.dtype)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad_MN: Tensor) -> tuple[Tensor, Tensor, None]:  # noqa: ANN401
         x_MK, weight_NK = ctx.saved_tensors
         # Scales belong to the dimension that a product keeps: every operand is rounded once more,
@@ -202,6 +204,7 @@ class _Grouped(torch.autograd.Function):
         return out_MN.to(rows_MK.dtype)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad_MN: Tensor) -> tuple[Tensor, Tensor, None]:  # noqa: ANN401
         rows_MK, weight_ENK, ends_E = ctx.saved_tensors
         dx_MK = scaled_grouped_product(grad_MN, weight_ENK.mT, ends_E).to(rows_MK.dtype)

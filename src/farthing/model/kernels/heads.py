@@ -10,6 +10,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from farthing.model.kernels.native import call, usable
 
@@ -37,9 +38,13 @@ def turned_heads(
         rope: cosines and sines of the positions, each (T, E) float32.
         queries: H.
         eps: of both norms.
+
+    Raises:
+        ValueError: the sizes do not fit each other.
     """
     tables = (q_weight_E, k_weight_E, *rope)
     if all(x.dtype == torch.float32 for x in tables) and usable(rows_BTP, *tables):
+        _check_sizes(rows_BTP, *tables, queries=queries)
         return _TurnedHeads.apply(  # type: ignore[no-any-return, no-untyped-call]
             rows_BTP, *(x.contiguous() for x in tables), queries, eps
         )
@@ -72,6 +77,36 @@ def _turn(x_BTHE: Tensor, rope: tuple[Tensor, Tensor]) -> Tensor:
     return x_BTHE * cos_TE + torch.cat((-second, first), dim=-1) * sin_TE
 
 
+def _check_sizes(
+    rows_BTP: Tensor,
+    q_weight_E: Tensor,
+    k_weight_E: Tensor,
+    cos_TE: Tensor,
+    sin_TE: Tensor,
+    *,
+    queries: int,
+) -> None:
+    if rows_BTP.ndim != 3:
+        raise ValueError(f"rows of shape {tuple(rows_BTP.shape)}: sequences, positions, columns")
+    if q_weight_E.ndim != 1 or q_weight_E.shape != k_weight_E.shape or len(q_weight_E) % 2:
+        raise ValueError(
+            f"norm weights of shapes {tuple(q_weight_E.shape)} and {tuple(k_weight_E.shape)}: "
+            "both hold one number for each column of a head, an even number (RoPE turns pairs)"
+        )
+    (_, length, columns), width = rows_BTP.shape, len(q_weight_E)
+    for table in (cos_TE, sin_TE):
+        if table.shape != (length, width):
+            raise ValueError(
+                f"a RoPE table of shape {tuple(table.shape)}: {length} positions of {width} columns"
+            )
+    heads = columns // width if width else 0
+    if not 0 <= queries < heads or heads * width != columns or (heads - queries) % 2:
+        raise ValueError(
+            f"{columns} columns are not {queries} query heads and as many key as value heads "
+            f"of width {width}"
+        )
+
+
 class _TurnedHeads(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -101,6 +136,7 @@ class _TurnedHeads(torch.autograd.Function):
         return q_BTHE, k_BTGE, v_BTGE
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, dq: Tensor, dk: Tensor, dv: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         rows_BTP, *weights_and_rope = ctx.saved_tensors
         count, *_, width = ctx.sizes

@@ -8,46 +8,44 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from farthing.model.kernels.compile import CompileError, load_library
+from farthing.model.kernels.compile import SOURCES, CompileError, load_library
 from farthing.model.kernels.precision import product_dtype
 
 # `plain` computes everything with torch's own operators.
 _SWITCH = "FARTHING_KERNELS"
 _DTYPES = (torch.float32, torch.bfloat16)
-_forced_plain = 0
+# Not what is derived of them: a fake or a distributed tensor has no memory to point at.
+_TYPES = (Tensor, nn.Parameter)
+_PROTOTYPE = re.compile(r"^(void|i64) (\w+)\(([^)]*)\)", re.MULTILINE)
+_forced_plain: ContextVar[bool] = ContextVar("_forced_plain", default=False)
 
 
 @contextmanager
 def plain_kernels() -> Iterator[None]:
-    """Compute with torch's own operators inside: for comparisons."""
-    global _forced_plain
-    _forced_plain += 1
+    """Compute with torch's own operators inside, in this thread: for comparisons."""
+    before = _forced_plain.set(True)
     try:
         yield
     finally:
-        _forced_plain -= 1
+        _forced_plain.reset(before)
 
 
+# The compiler cannot trace context variables: it asks once, when it traces.
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def plain_forced() -> bool:
     """Whether `plain_kernels` is in force: for fast paths that are no compiled kernels."""
-    return bool(_forced_plain)
-
-
-@cache
-def _library() -> tuple[ctypes.CDLL | None, str]:
-    if os.environ.get(_SWITCH) == "plain":
-        return None, f"torch's own operators: {_SWITCH}=plain"
-    try:
-        return load_library(), "compiled for this processor"
-    except CompileError as error:
-        return None, f"torch's own operators: {error}"
+    return _forced_plain.get()
 
 
 def kernels_in_use() -> str:
@@ -56,38 +54,87 @@ def kernels_in_use() -> str:
 
 
 def usable(*tensors: Tensor) -> bool:
-    """Whether compiled kernels take these tensors: on CPU, of a dtype they know, not traced.
+    """Whether compiled kernels take these tensors: plain ones, on CPU, of a dtype they know.
 
-    The dtype that autocast would give them has to be known too.
+    The dtype that autocast would give them has to be known too, and nobody may be tracing or
+    transforming (`torch.func`) what is computed with them.
     """
-    if _forced_plain or any(t.device.type != "cpu" for t in tensors):
+    if torch.compiler.is_compiling() or _forced_plain.get():
         return False
-    if any(dtype not in _DTYPES for t in tensors for dtype in (t.dtype, product_dtype(t))):
-        return False
-    if torch.compiler.is_compiling():
-        return False
-    return _library()[0] is not None
+    for tensor in tensors:
+        if type(tensor) not in _TYPES or tensor.device.type != "cpu":
+            return False
+        if tensor.dtype not in _DTYPES or product_dtype(tensor) not in _DTYPES:
+            return False
+    return not torch._C._are_functorch_transforms_active() and _library()[0] is not None
 
 
-def call(name: str, *arguments: Tensor | float | None) -> None:
+def call(name: str, *arguments: Tensor | float | None) -> int | None:
     """Run the kernel `name`.
 
     Args:
         name: of the exported C function.
-        arguments: contiguous tensors (given as pointers), whole numbers (long), fractions
-            (float), booleans (int) and None (a null pointer), in the order of the C function.
+        arguments: in the order of the C function: contiguous tensors or None (a null pointer)
+            for pointers, numbers and booleans for the others.
+
+    Returns:
+        What the C function returns, if anything.
     """
+    function, count = _functions()[name]
+    # The C convention itself would let more pass.
+    assert len(arguments) == count, f"{name} takes {count} arguments, not {len(arguments)}"
+    return function(*arguments)  # type: ignore[no-any-return]
+
+
+@cache
+def _library() -> tuple[ctypes.CDLL | None, str]:
+    if os.environ.get(_SWITCH) == "plain":
+        return None, f"torch's own operators: {_SWITCH}=plain"
+    try:
+        return load_library()
+    except CompileError as error:
+        return None, f"torch's own operators: {error}"
+
+
+class _Pointer:
+    """The argument type of every pointer: of tensors, and nothing else."""
+
+    @classmethod
+    def from_param(cls, tensor: Tensor | None) -> ctypes.c_void_p | None:
+        if tensor is None:
+            return None
+        assert tensor.is_cpu
+        assert tensor.is_contiguous()
+        return ctypes.c_void_p(tensor.data_ptr())
+
+
+_ARGUMENTS = {"i64": ctypes.c_int64, "int": ctypes.c_int, "float": ctypes.c_float}
+
+
+@cache
+def _functions() -> dict[str, tuple[Callable[..., Any], int]]:
+    """Every exported function of the library, told its prototype, and its number of arguments."""
     library = _library()[0]
     assert library is not None, "ask `usable` first"
-    getattr(library, name)(*(_converted(argument) for argument in arguments))
+    functions: dict[str, tuple[Callable[..., Any], int]] = {}
+    for name, (result, arguments) in prototypes(SOURCES).items():
+        function = library[name]
+        function.restype, function.argtypes = result, arguments
+        functions[name] = function, len(arguments)
+    return functions
 
 
-def _converted(argument: Tensor | float | None) -> object:
-    if isinstance(argument, Tensor):
-        assert argument.is_contiguous()
-        return ctypes.c_void_p(argument.data_ptr())
-    if argument is None:
-        return None
-    if isinstance(argument, bool):
-        return ctypes.c_int(argument)
-    return ctypes.c_long(argument) if isinstance(argument, int) else ctypes.c_float(argument)
+def prototypes(sources: Path) -> dict[str, tuple[Any, list[Any]]]:
+    """What each exported function returns and takes, as its C source says it."""
+    return {
+        name: (None if result == "void" else ctypes.c_int64, _argument_types(arguments))
+        for path in sorted(sources.glob("*.c"))
+        for result, name, arguments in _PROTOTYPE.findall(path.read_text(encoding="utf-8"))
+    }
+
+
+def _argument_types(arguments: str) -> list[Any]:
+    return [
+        _Pointer if "*" in argument else _ARGUMENTS[argument.split()[0]]
+        for argument in arguments.split(",")
+    ]

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from farthing.model.kernels.native import call, usable
 from farthing.model.kernels.precision import product_dtype
@@ -22,8 +23,16 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
         x: (..., D), float32 or lower.
         weight: (D,), float32.
         eps: added under the root.
+
+    Raises:
+        ValueError: the weight is not as long as the rows.
     """
     if weight.dtype == torch.float32 and usable(x, weight):
+        if weight.shape != x.shape[-1:]:
+            raise ValueError(
+                f"a weight of shape {tuple(weight.shape)} for rows of {tuple(x.shape)}: "
+                "it holds one number for each of the last dimension"
+            )
         return _RmsNorm.apply(x, weight, eps)  # type: ignore[no-any-return, no-untyped-call]
     return plain_rms_norm(x, weight, eps)
 
@@ -40,13 +49,14 @@ class _RmsNorm(torch.autograd.Function):
         x, weight = x.contiguous(), weight.contiguous()
         y = torch.empty_like(x, dtype=product_dtype(weight))
         width = x.shape[-1]
-        rstd = torch.empty(x.numel() // width, dtype=torch.float32)
+        rstd = torch.empty(x.shape[:-1].numel(), dtype=torch.float32)
         bf16 = (x.dtype == torch.bfloat16, y.dtype == torch.bfloat16)
         call("rms_norm_forward", x, weight, y, rstd, len(rstd), width, eps, *bf16)
         ctx.save_for_backward(x, weight, rstd)
         return y
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:  # noqa: ANN401
         x, weight, rstd = ctx.saved_tensors
         grad, dx = grad.contiguous(), torch.empty_like(x)

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from farthing.model.kernels.native import call, usable
 
@@ -23,8 +24,18 @@ def route(logits_NS: Tensor, bias_S: Tensor, top_k: int, scale: float) -> tuple[
         bias_S: added to the scores for the choice alone.
         top_k: K.
         scale: what the weights of a token sum to.
+
+    Raises:
+        ValueError: not so many experts can be chosen, or they have another number of biases.
     """
     if logits_NS.dtype == bias_S.dtype == torch.float32 and usable(logits_NS, bias_S):
+        if logits_NS.ndim != 2 or bias_S.shape != logits_NS.shape[1:]:
+            raise ValueError(
+                f"biases of shape {tuple(bias_S.shape)} for logits of {tuple(logits_NS.shape)}: "
+                "logits are (tokens, experts), and each expert has one bias"
+            )
+        if not 1 <= top_k <= len(bias_S):
+            raise ValueError(f"top_k is {top_k}: of {len(bias_S)} experts choose 1 to all")
         return _Route.apply(logits_NS, bias_S, top_k, scale)  # type: ignore[no-any-return, no-untyped-call]
     return plain_route(logits_NS, bias_S, top_k, scale)
 
@@ -63,6 +74,7 @@ class _Route(torch.autograd.Function):
         return ids_NK, weights_NK
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, _: Tensor, grad_NK: Tensor) -> tuple[Tensor, None, None, None]:  # noqa: ANN401
         ids_NK, chosen_NK = ctx.saved_tensors
         d_logits_NS = torch.empty(ctx.sizes[:2])

@@ -102,17 +102,17 @@ INLINE vec across(vec rows[LANES], int maximum) {
 
 /* The rows of one head lie apart, among those of the others: hardware does not fetch them ahead.
  * Past the end of a tensor this does nothing. */
-INLINE void prefetch_row(const void *data, long at, long width, int bf16, int writing) {
+INLINE void prefetch_row(const void *data, i64 at, i64 width, int bf16, int writing) {
     const char *row = (const char *)data + at * (bf16 ? 2 : 4);
-    for (long byte = 0; byte < width * (bf16 ? 2 : 4); byte += 64)
+    for (i64 byte = 0; byte < width * (bf16 ? 2 : 4); byte += 64)
         writing ? __builtin_prefetch(row + byte, 1) : __builtin_prefetch(row + byte, 0);
 }
 
 /* (length, E) at `stride` to zero-padded float32 rows (until, W), times `factor`. */
-INLINE void pack_body(const void *data, long stride, float factor, float *rows, long length,
-                      long until, long width, long padded, int bf16) {
-    for (long t = 0; t < until; t++, rows += padded) {
-        long filled = t < length ? width : 0, e = 0, row = t * stride;
+INLINE void pack_body(const void *data, i64 stride, float factor, float *rows, i64 length,
+                      i64 until, i64 width, i64 padded, int bf16) {
+    for (i64 t = 0; t < until; t++, rows += padded) {
+        i64 filled = t < length ? width : 0, e = 0, row = t * stride;
         prefetch_row(data, row + AHEAD * stride, width, bf16, 0);
         /* A fixed number of steps inside: vectors without their preparations. */
         for (; e + LANES <= filled; e += LANES)
@@ -123,17 +123,17 @@ INLINE void pack_body(const void *data, long stride, float factor, float *rows, 
     }
 }
 
-static void pack_rows(const void *data, long stride, float factor, float *rows, long length,
-                      long until, long width, long padded, int bf16) {
+static void pack_rows(const void *data, i64 stride, float factor, float *rows, i64 length,
+                      i64 until, i64 width, i64 padded, int bf16) {
     bf16 ? pack_body(data, stride, factor, rows, length, until, width, padded, 1)
          : pack_body(data, stride, factor, rows, length, until, width, padded, 0);
 }
 
 /* The way back: rows (length, W) to (length, E) at `stride`, times `factor`. */
-INLINE void unpack_body(void *data, long stride, float factor, const float *rows, long length,
-                        long width, long padded, int bf16) {
-    for (long t = 0; t < length; t++, rows += padded) {
-        long e = 0, row = t * stride;
+INLINE void unpack_body(void *data, i64 stride, float factor, const float *rows, i64 length,
+                        i64 width, i64 padded, int bf16) {
+    for (i64 t = 0; t < length; t++, rows += padded) {
+        i64 e = 0, row = t * stride;
         prefetch_row(data, row + AHEAD * stride, width, bf16, 1);
         for (; e + LANES <= width; e += LANES)
             for (int i = 0; i < LANES; i++)
@@ -143,16 +143,16 @@ INLINE void unpack_body(void *data, long stride, float factor, const float *rows
     }
 }
 
-static void unpack_rows(void *data, long stride, float factor, const float *rows, long length,
-                        long width, long padded, int bf16) {
+static void unpack_rows(void *data, i64 stride, float factor, const float *rows, i64 length,
+                        i64 width, i64 padded, int bf16) {
     bf16 ? unpack_body(data, stride, factor, rows, length, width, padded, 1)
          : unpack_body(data, stride, factor, rows, length, width, padded, 0);
 }
 
 /* Rows (T, W) to panels (T / LANES, E, LANES). */
-static void pack_panels(const float *rows, float *panels, long length, long width, long padded) {
-    for (long t = 0; t < length; t += LANES, rows += LANES * padded, panels += LANES * width)
-        for (long e = 0; e < width; e += LANES) {
+static void pack_panels(const float *rows, float *panels, i64 length, i64 width, i64 padded) {
+    for (i64 t = 0; t < length; t += LANES, rows += LANES * padded, panels += LANES * width)
+        for (i64 e = 0; e < width; e += LANES) {
             vec from[LANES], to[LANES];
             UNROLL for (int i = 0; i < LANES; i++) from[i] = vec_at(rows + i * padded + e);
             for (int count = 1; count < LANES; count *= 2) {
@@ -162,15 +162,15 @@ static void pack_panels(const float *rows, float *panels, long length, long widt
                 }
                 memcpy(from, to, sizeof from);
             }
-            for (long i = 0; i < LANES && e + i < width; i++)
+            for (i64 i = 0; i < LANES && e + i < width; i++)
                 put(panels + (e + i) * LANES, from[i]);
         }
 }
 
 /* acc[r] += sum over i < steps of a[r, i] * b[i], for ROWS rows and one or two vectors. */
-INLINE void product(vec acc[ROWS][2], int vectors, const float *a, long a_row, long a_step,
-                    const float *b, long b_vector, long b_step, long steps) {
-    for (long i = 0; i < steps; i++, a += a_step, b += b_step) {
+INLINE void product(vec acc[ROWS][2], int vectors, const float *a, i64 a_row, i64 a_step,
+                    const float *b, i64 b_vector, i64 b_step, i64 steps) {
+    for (i64 i = 0; i < steps; i++, a += a_step, b += b_step) {
         vec first = vec_at(b), second = vectors == 2 ? vec_at(b + b_vector) : first;
         UNROLL for (int r = 0; r < ROWS; r++) {
             float value = a[r * a_row];
@@ -182,8 +182,8 @@ INLINE void product(vec acc[ROWS][2], int vectors, const float *a, long a_row, l
 }
 
 /* c += a b, a piece of `vectors` columns of it. */
-INLINE void product_onto(float *c, long c_row, int vectors, const float *a, long a_row,
-                         long a_step, const float *b, long b_step, long steps) {
+INLINE void product_onto(float *c, i64 c_row, int vectors, const float *a, i64 a_row,
+                         i64 a_step, const float *b, i64 b_step, i64 steps) {
     vec acc[ROWS][2];
     UNROLL for (int r = 0; r < ROWS; r++)
         for (int v = 0; v < vectors; v++)
@@ -195,9 +195,9 @@ INLINE void product_onto(float *c, long c_row, int vectors, const float *a, long
 }
 
 /* c (ROWS, W) += a (ROWS, steps) b (steps, W). */
-INLINE void product_wide(float *c, const float *a, long a_row, long a_step, const float *b,
-                         long steps, long padded) {
-    long e = 0;
+INLINE void product_wide(float *c, const float *a, i64 a_row, i64 a_step, const float *b,
+                         i64 steps, i64 padded) {
+    i64 e = 0;
     for (; e + 2 * LANES <= padded; e += 2 * LANES)
         product_onto(c + e, padded, 2, a, a_row, a_step, b + e, padded, steps);
     if (e < padded)
@@ -208,20 +208,22 @@ INLINE void product_wide(float *c, const float *a, long a_row, long a_step, cons
  * nothing outside of from..to, and all of it inside of full_from..full_to (ends excluded). */
 typedef struct {
     int32_t first[BLOCK], last[BLOCK];
-    long from[GROUPS], to[GROUPS], full_from[GROUPS], full_to[GROUPS];
-    long lowest, highest;
+    i64 from[GROUPS], to[GROUPS], full_from[GROUPS], full_to[GROUPS];
+    i64 lowest, highest;
 } Sight;
 
 /* Apart from its callers: inlined, gcc 12 stores to `first` with more alignment than it gave it. */
-static __attribute__((noinline)) void look(Sight *sight, const int32_t *starts, long block,
-                                           long length) {
+static __attribute__((noinline)) void look(Sight *sight, const int32_t *starts, i64 block,
+                                           i64 length) {
     sight->lowest = length, sight->highest = 0;
     for (int g = 0; g < GROUPS; g++) {
-        long from = length, to = 0, full_from = 0, full_to = length;
+        i64 from = length, to = 0, full_from = 0, full_to = length;
         for (int r = g * ROWS; r < (g + 1) * ROWS; r++) {
-            long t = block + r;
+            i64 t = block + r;
             /* A row past the end sees nothing. */
-            long end = t < length ? t + 1 : 0, first = starts && end ? starts[t] : 0;
+            i64 end = t < length ? t + 1 : 0, first = starts && end ? starts[t] : 0;
+            /* Before the first key there is none: nothing is read there. */
+            first = first > 0 ? first : 0;
             first = end ? first : length;
             sight->first[r] = first, sight->last[r] = end - 1;
             from = first < from ? first : from, to = end > to ? end : to;
@@ -236,8 +238,8 @@ static __attribute__((noinline)) void look(Sight *sight, const int32_t *starts, 
 }
 
 /* Scores of ROWS queries (rows q) with one or two vectors of keys; -infinity where not seen. */
-INLINE void scores(vec acc[ROWS][2], int vectors, const float *q, long padded, const float *panels,
-                   long width, const Sight *sight, int group, long key) {
+INLINE void scores(vec acc[ROWS][2], int vectors, const float *q, i64 padded, const float *panels,
+                   i64 width, const Sight *sight, int group, i64 key) {
     UNROLL for (int r = 0; r < ROWS; r++) acc[r][0] = acc[r][1] = (vec){0};
     product(acc, vectors, q, padded, 1, panels + key * width, width * LANES, LANES, width);
     if (key >= sight->full_from[group] && key + vectors * LANES <= sight->full_to[group])
@@ -253,11 +255,11 @@ INLINE void scores(vec acc[ROWS][2], int vectors, const float *q, long padded, c
 }
 
 typedef struct {
-    long T, H, G, E, W, Tp; /* Tp: T up to whole blocks and vectors */
+    i64 T, H, G, E, W, Tp; /* Tp: T up to whole blocks and vectors */
 } Shape;
 
-INLINE Shape shape_of(long T, long H, long G, long E) {
-    long whole = BLOCK > LANES ? BLOCK : LANES;
+INLINE Shape shape_of(i64 T, i64 H, i64 G, i64 E) {
+    i64 whole = BLOCK > LANES ? BLOCK : LANES;
     return (Shape){T, H, G, E, (E + LANES - 1) / LANES * LANES, (T + whole - 1) / whole * whole};
 }
 

@@ -13,6 +13,9 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
+/* Sizes and places, of the same width on every platform. */
+typedef int64_t i64;
+
 /* A scalar, computed as it stands: `-fassociative-math` may not mix it with what is outside. Not for
  * vectors, which gcc takes apart for it. Compilers that know neither name lose digits only. */
 #ifdef __has_builtin
@@ -38,16 +41,17 @@ INLINE uint32_t bits_of_float(float value) {
     return bits;
 }
 
-INLINE float load(const void *data, long at, int bf16) {
+INLINE float load(const void *data, i64 at, int bf16) {
     return bf16 ? float_of_bits((uint32_t)((const uint16_t *)data)[at] << 16)
                 : ((const float *)data)[at];
 }
 
-/* To nearest, ties to even. The NaNs that arithmetic makes stay NaNs. */
-INLINE void store(void *data, long at, float value, int bf16) {
+/* To nearest, ties to even; a NaN stays a NaN, though rounding its bits may overflow. */
+INLINE void store(void *data, i64 at, float value, int bf16) {
     if (bf16) {
         uint32_t bits = bits_of_float(value);
-        ((uint16_t *)data)[at] = (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+        uint32_t rounded = bits + 0x7fff + ((bits >> 16) & 1);
+        ((uint16_t *)data)[at] = (uint16_t)((value != value ? 0x7fc00000 : rounded) >> 16);
     } else {
         ((float *)data)[at] = value;
     }

@@ -1,11 +1,11 @@
 /* SwiGLU on rows that hold gate and up side by side, (rows, 2 * inner). */
 #include "wide.h"
 
-INLINE void forward(const void *gate_up, void *hidden, long rows, long inner, int bf16) {
+INLINE void forward(const void *gate_up, void *hidden, i64 rows, i64 inner, int bf16) {
 #pragma omp parallel for schedule(static)
-    for (long r = 0; r < rows; r++) {
-        long gate = 2 * r * inner, up = gate + inner;
-        for (long i = 0; i < inner; i += WIDE) {
+    for (i64 r = 0; r < rows; r++) {
+        i64 gate = 2 * r * inner, up = gate + inner;
+        for (i64 i = 0; i < inner; i += WIDE) {
             wide g = take(gate_up, gate + i, inner - i, bf16);
             wide u = take(gate_up, up + i, inner - i, bf16);
             give(hidden, r * inner + i, inner - i, g * sigmoid_wide(g) * u, bf16);
@@ -13,7 +13,7 @@ INLINE void forward(const void *gate_up, void *hidden, long rows, long inner, in
     }
 }
 
-void swiglu_forward(const void *gate_up, void *hidden, long rows, long inner, int bf16) {
+void swiglu_forward(const void *gate_up, void *hidden, i64 rows, i64 inner, int bf16) {
     bf16 ? forward(gate_up, hidden, rows, inner, 1) : forward(gate_up, hidden, rows, inner, 0);
 }
 
@@ -23,14 +23,14 @@ void swiglu_forward(const void *gate_up, void *hidden, long rows, long inner, in
  * then `grad` comes in without the weight, `weighed` receives w*h (what the down projection's
  * gradient needs) and `d_weights` receives grad . h (the weight's own gradient). */
 INLINE void backward(const void *grad, const void *gate_up, const float *weights, void *d_gate_up,
-                     void *weighed, float *d_weights, long rows, long inner, int bf16) {
+                     void *weighed, float *d_weights, i64 rows, i64 inner, int bf16) {
 #pragma omp parallel for schedule(static)
-    for (long r = 0; r < rows; r++) {
-        long gate = 2 * r * inner, up = gate + inner;
+    for (i64 r = 0; r < rows; r++) {
+        i64 gate = 2 * r * inner, up = gate + inner;
         float w = weights ? weights[r] : 1.0f;
         wide dots = {0};
-        for (long i = 0; i < inner; i += WIDE) {
-            long left = inner - i;
+        for (i64 i = 0; i < inner; i += WIDE) {
+            i64 left = inner - i;
             wide g = take(gate_up, gate + i, left, bf16), u = take(gate_up, up + i, left, bf16);
             wide d = take(grad, r * inner + i, left, bf16);
             wide s = sigmoid_wide(g), swish = g * s, hidden = swish * u;
@@ -44,7 +44,7 @@ INLINE void backward(const void *grad, const void *gate_up, const float *weights
 }
 
 void swiglu_backward(const void *grad, const void *gate_up, const float *weights, void *d_gate_up,
-                     void *weighed, float *d_weights, long rows, long inner, int bf16) {
+                     void *weighed, float *d_weights, i64 rows, i64 inner, int bf16) {
     if (weights)
         bf16 ? backward(grad, gate_up, weights, d_gate_up, weighed, d_weights, rows, inner, 1)
              : backward(grad, gate_up, weights, d_gate_up, weighed, d_weights, rows, inner, 0);

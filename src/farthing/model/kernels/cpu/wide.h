@@ -4,6 +4,9 @@
 #define FARTHING_WIDE_H
 
 #include "common.h"
+#ifdef __AVX512BF16__
+#include <immintrin.h>
+#endif
 
 #define WIDE 16
 
@@ -13,21 +16,21 @@ typedef uint32_t wide_bits __attribute__((vector_size(4 * WIDE)));
 typedef uint16_t wide_half __attribute__((vector_size(2 * WIDE)));
 
 /* Part of a vector: out of line, so that whole ones stay in registers. */
-static __attribute__((noinline)) wide take_part(const void *data, long at, long left, int bf16) {
+static __attribute__((noinline)) wide take_part(const void *data, i64 at, i64 left, int bf16) {
     float part[WIDE] = {0};
     wide value;
-    for (long i = 0; i < left; i++) part[i] = load(data, at + i, bf16);
+    for (i64 i = 0; i < left; i++) part[i] = load(data, at + i, bf16);
     memcpy(&value, part, sizeof value);
     return value;
 }
 
-static __attribute__((noinline)) void give_part(void *data, long at, long left, wide value,
+static __attribute__((noinline)) void give_part(void *data, i64 at, i64 left, wide value,
                                                 int bf16) {
-    for (long i = 0; i < left; i++) store(data, at + i, value[i], bf16);
+    for (i64 i = 0; i < left; i++) store(data, at + i, value[i], bf16);
 }
 
 /* The numbers from `at`, of which `left` are there; zeros for the rest. */
-INLINE wide take(const void *data, long at, long left, int bf16) {
+INLINE wide take(const void *data, i64 at, i64 left, int bf16) {
     if (__builtin_expect(left < WIDE, 0)) return take_part(data, at, left, bf16);
     if (bf16) {
         wide_half half;
@@ -39,14 +42,19 @@ INLINE wide take(const void *data, long at, long left, int bf16) {
     return value;
 }
 
-/* bfloat16 rounds to nearest, ties to even. The NaNs that arithmetic makes stay NaNs. */
-INLINE void give(void *data, long at, long left, wide value, int bf16) {
+/* bfloat16 as in common.h, but for one instruction of some processors: below 2^-126 it gives 0. */
+INLINE void give(void *data, i64 at, i64 left, wide value, int bf16) {
     if (__builtin_expect(left < WIDE, 0)) {
         give_part(data, at, left, value, bf16);
     } else if (bf16) {
+#ifdef __AVX512BF16__
+        wide_half half = (wide_half)_mm512_cvtneps_pbh((__m512)value);
+#else
         wide_bits bits = (wide_bits)value;
-        wide_half half =
-            __builtin_convertvector((bits + 0x7fff + ((bits >> 16) & 1)) >> 16, wide_half);
+        wide_bits rounded = bits + 0x7fff + ((bits >> 16) & 1);
+        rounded |= (wide_bits)(value != value) & 0x7fc00000;
+        wide_half half = __builtin_convertvector(rounded >> 16, wide_half);
+#endif
         memcpy((uint16_t *)data + at, &half, sizeof half);
     } else {
         memcpy((float *)data + at, &value, sizeof value);
