@@ -25,6 +25,12 @@ from torch import Tensor
 
 from farthing.model.kernels.memory import keep_freed_memory
 
+# What the rows of every training bench mean.
+ROW_NOTES = (
+    "memory kept: the C library told to keep freed memory in the process, as `farthing train` "
+    "does; farthing's rows have it unless they say that it is given back.",
+    "own optimizers: Muon and AdamW as `farthing train` uses them.",
+)
 CLIP_NORM = 1.0
 LEARNING_RATE = 1e-3
 

@@ -23,6 +23,7 @@ from farthing_side import FarthingSide
 from measure import Figure, Outcome, arguments, pin
 from sides import (
     LEARNING_RATE,
+    ROW_NOTES,
     Step,
     TrainingSide,
     Worker,
@@ -148,9 +149,7 @@ def main() -> None:
     for case in CASES:
         measure(case, checkout, outcome, asked.seeds)
     outcome.notes = [
-        "memory kept: the C library told to keep freed memory in the process, as `farthing train` "
-        "does; farthing's rows have it unless they say that it is given back.",
-        "own optimizers: Muon and AdamW as `farthing train` uses them.",
+        *ROW_NOTES,
         "nanoGPT's train.py has no autocast on a CPU: its bf16 row is ours.",
     ]
     outcome.close(asked.json)

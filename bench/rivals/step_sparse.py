@@ -22,6 +22,7 @@ from measure import Figure, Outcome, arguments, pin, skip
 from safetensors.torch import save_file
 from sides import (
     LEARNING_RATE,
+    ROW_NOTES,
     Step,
     TrainingSide,
     Worker,
@@ -63,11 +64,9 @@ WANTED = 1.5
 
 THEIRS, OURS = "transformers", "farthing"
 NOTES = [
-    "memory kept: the C library told to keep freed memory in the process, as `farthing train` "
-    "does; farthing's rows have it unless they say that it is given back.",
+    *ROW_NOTES,
     "transformers under autocast keeps its expert products in fp32: its grouped_mm casts rows "
     "to the weights' dtype. They are bf16 with weights in bf16: no fp32 copy to optimize then.",
-    "own optimizers: Muon and AdamW as `farthing train` uses them.",
 ]
 # Rows of the table: name, side, settings.
 ROWS_ASKED: dict[str, tuple[str, dict[str, Any]]] = {
