@@ -18,7 +18,7 @@ from torch import Tensor
 
 from farthing.bench.capture import Call
 from farthing.model.experts import Experts, choose_path
-from farthing.model.kernels.expert_products import PADDED_ROWS
+from farthing.model.kernels.expert_products import padded_counts
 from farthing.model.kernels.precision import product_dtype
 from farthing.model.kernels.swiglu import swiglu
 
@@ -94,9 +94,8 @@ def products_of(call: Call) -> ExpertProducts:
     assert isinstance(experts, Experts)
     dtype = product_dtype(experts.gate_proj)
     # Blocks of the sizes that the experts' own kernel gives them.
-    step = PADDED_ROWS.get(dtype, 1)
     counts_E = ids_NK.flatten().bincount(minlength=len(experts.gate_proj))
-    counts = ((counts_E + step - 1) // step * step).tolist()
+    counts = padded_counts(counts_E, dtype).tolist()
     order_R = ids_NK.flatten().argsort(stable=True)
     gathered_RD = x_ND[order_R // ids_NK.shape[1]].to(dtype)
     # Which token stands in which row makes no difference; padding repeats the first.

@@ -19,7 +19,18 @@ from farthing.model.kernels.precision import product_dtype
 
 # Every new size of a bf16 product costs the library behind it milliseconds of code generation, and
 # the experts' loads differ in every step: their blocks are padded to few sizes, with zeros.
-PADDED_ROWS = {torch.float32: 1, torch.bfloat16: 64}
+_PADDED_ROWS = {torch.float32: 1, torch.bfloat16: 64}
+
+
+def padded_counts(counts_E: Tensor, dtype: torch.dtype) -> Tensor:
+    """The rows of each expert's block, (E,), for products in `dtype`.
+
+    Args:
+        counts_E: rows that hold a token.
+        dtype: one without an entry is not padded.
+    """
+    step = _PADDED_ROWS.get(dtype, 1)
+    return (counts_E + step - 1) // step * step
 
 
 def sorted_experts(
@@ -186,8 +197,7 @@ class _Order:
             raise IndexError(
                 f"expert {int(ids_NK.view(-1)[bad])} is out of bounds: there are {experts}"
             )
-        step = PADDED_ROWS[dtype]
-        padded_E = (counts_E + step - 1) // step * step
+        padded_E = padded_counts(counts_E, dtype)
         self._counts: list[int] = padded_E.tolist()
         self.rows, self.largest = sum(self._counts), max(self._counts)
         self.empty_experts = [e for e, count in enumerate(self._counts) if not count]
