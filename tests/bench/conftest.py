@@ -11,14 +11,6 @@ from farthing.flow import RunConfig
 from farthing.recipes.loader import load_recipe
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="session")
 def bench_run() -> RunConfig:
     return load_recipe("smoke", ["train.micro_sequences=2"], RunConfig)

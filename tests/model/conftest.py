@@ -36,14 +36,6 @@ SPARSE = ModelConfig(
 )
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def sparse_config():
     """Five layers (the first dense), six experts, top-3, two shared experts, odd widths."""

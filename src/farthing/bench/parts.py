@@ -16,7 +16,6 @@ from farthing.bench.subject import Subject
 from farthing.model.kernels.attention import document_starts
 from farthing.model.kernels.cross_entropy import linear_cross_entropy
 from farthing.model.kernels.varlen import shared_mask
-from farthing.stages.train.schedule import rate_share
 
 # In the order of the table, with the words it uses.
 TITLES = {
@@ -122,12 +121,9 @@ def _time_products(subject: Subject, calls: list[Call]) -> Lap:
 
 def _time_optimizer(subject: Subject, step: int) -> Lap:
     """Clipping, both optimizers and the routers' bias, on the gradients that are there."""
-    config, model = subject.run.train, subject.model
     with lap(subject.device) as timed:
-        float(torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm=config.clip_norm))
-        subject.optimizer.step(rate_share(step, config.steps, config.schedule), step)
-        for block in model.sparse_blocks():
-            block.router.end_step(config.balance_rate)
+        float(subject.made.step.clip())
+        subject.made.step.update(step)
     return timed
 
 

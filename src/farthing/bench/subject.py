@@ -57,7 +57,7 @@ class Subject:
     @property
     def precision(self) -> str:
         """The measured peak to divide by; of bf16 for products in FP8 too, as is usual."""
-        return "fp32" if self.made.step.autocast_dtype is None else "bf16"
+        return "fp32" if self.made.step.product_dtype is None else "bf16"
 
     @property
     def tokens(self) -> int:

@@ -45,14 +45,14 @@ def test_kernels_and_precision_are_said(precision):
     assert made.precision == precision
     assert events == [("kernels", f"{kernels_in_use()}; matrix products in {precision}")]
     dtype = torch.bfloat16 if precision == "bf16" else None
-    assert made.step.autocast_dtype == made.optimizer.muon.dtype == dtype
+    assert made.step.product_dtype == made.optimizer.muon.dtype == dtype
 
 
 def test_what_fp8_does_not_take_stays_in_bf16_with_one_line_for_each_reason():
     odd = SIZES.model_copy(update={"expert_dim": 20})
     made, events = _events(_config(precision="fp8"), odd)
     assert made.precision == "bf16"
-    assert made.step.autocast_dtype == torch.bfloat16
+    assert made.step.product_dtype == torch.bfloat16
     (_, kernels), *refused = events
     assert kernels.endswith("matrix products in bf16")
     assert [event for event, _ in refused] == ["fp8", "fp8"]

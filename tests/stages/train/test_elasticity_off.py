@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 from farthing.model.config import ModelConfig
 from farthing.model.initialize import initialize
@@ -56,7 +60,19 @@ def trained(corpus: Corpus, elastic: ElasticConfig | None) -> Transformer:
     return model
 
 
-def trained_without_any_elastic_code(corpus: Corpus) -> Transformer:
+def fused_loss(model: Transformer, inputs_BT: Tensor, targets_BT: Tensor) -> Tensor:
+    """As the training stage computes it."""
+    return model.mean_nats(inputs_BT, targets_BT)
+
+
+def loss_of_logits(model: Transformer, inputs_BT: Tensor, targets_BT: Tensor) -> Tensor:
+    """As a textbook computes it."""
+    return F.cross_entropy(model(inputs_BT).flatten(0, 1), targets_BT.flatten())
+
+
+def trained_without_any_elastic_code(
+    corpus: Corpus, loss: Callable[[Transformer, Tensor, Tensor], Tensor] = fused_loss
+) -> Transformer:
     """A plain loop: no schedule, no shape, no step object; the model called on tokens alone."""
     config = settings(None)
     model = Transformer(SIZES, corpus.vocab_size, corpus.tokenizer.end_of_text)
@@ -67,7 +83,7 @@ def trained_without_any_elastic_code(corpus: Corpus) -> Transformer:
     for step in range(STEPS):
         for first in (4 * step, 4 * step + 2):
             tokens = torch.from_numpy(batches.batch(first, 2).tokens)
-            (model.mean_nats(tokens[:, :-1], tokens[:, 1:]) / 2).backward()
+            (loss(model, tokens[:, :-1], tokens[:, 1:]) / 2).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
         optimizer.step(rate_share(step, STEPS, config.schedule), step)
         for block in model.sparse_blocks():
@@ -105,3 +121,10 @@ def test_no_elastic_settings_equal_a_loop_without_elastic_code(corpus: Corpus):
 def test_elastic_draws_that_happen_do_change_the_weights(corpus: Corpus):
     with pytest.raises(AssertionError):
         assert_same_bits(trained(corpus, ALWAYS), trained_without_any_elastic_code(corpus))
+
+
+def test_the_training_stage_follows_the_textbook_loss(corpus: Corpus):
+    """Within rounding: a wrong loss that both loops shared would pass the tests above."""
+    textbook = trained_without_any_elastic_code(corpus, loss_of_logits).state_dict()
+    for name, tensor in trained(corpus, None).state_dict().items():
+        torch.testing.assert_close(tensor, textbook[name], rtol=1e-3, atol=1e-4, msg=name)

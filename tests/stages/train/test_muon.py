@@ -8,12 +8,8 @@ from farthing.stages.train.muon import Muon, orthogonalise
 
 
 @pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+def _seed():
     torch.manual_seed(0)
-    yield
-    torch.set_num_threads(before)
 
 
 def _muon(weights, **changes):

@@ -31,14 +31,6 @@ RATES = OptimizerConfig(
 )
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def _model(**changes):
     model = Transformer(CONFIG.model_copy(update=changes), 19, end_of_text=0)
     initialize(model, seed=0)

@@ -32,14 +32,6 @@ ELASTIC = ElasticConfig(
 )
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def batches(corpus):
     return Batches(corpus, context=SIZES.context, weights=None, seed=3)

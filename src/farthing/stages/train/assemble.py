@@ -78,7 +78,7 @@ def assemble(
         step_tokens=config.batch_sequences * sizes.context,
         product_dtype=lowered,
     )
-    step = TrainingStep(config, model, optimizer, batches, device)
+    step = TrainingStep(config, model, optimizer, batches, device, product_dtype=lowered)
     step.recomputed = _recomputed_layers(config, model, step)
     if config.compile != "off":
         compile_layers(model, config.compile)

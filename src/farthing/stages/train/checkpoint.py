@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -92,10 +93,23 @@ def sweep_half_written(directory: Path) -> None:
         shutil.rmtree(partial)
 
 
-def load_checkpoint(
-    path: Path, model: Transformer, optimizer: ModelOptimizer, *, input_key: str
-) -> TrainingProgress:
-    """Restore everything that `save_checkpoint` saved.
+@dataclass(frozen=True)
+class Checkpoint:
+    """What `save_checkpoint` saved, checked and read, on the CPU."""
+
+    name: str
+    progress: TrainingProgress
+    tensors: dict[str, torch.Tensor]
+
+    def restore(self, model: Transformer, optimizer: ModelOptimizer) -> None:
+        """Put weights, optimizer state and random generator back where they were."""
+        model.load_state_dict(_under(_MODEL, self.tensors), strict=True)
+        optimizer.load_state_tensors(_under(_OPTIMIZER, self.tensors))
+        torch.set_rng_state(self.tensors[_RANDOM])
+
+
+def load_checkpoint(path: Path, *, input_key: str) -> Checkpoint:
+    """Read a checkpoint of the run `input_key`.
 
     Raises:
         CheckpointError: a file is missing, changed or damaged, or belongs to another run.
@@ -115,10 +129,7 @@ def load_checkpoint(
             f"checkpoint {path} belongs to a run with other settings, text or code",
             remedy="start the run in a folder of its own",
         )
-    model.load_state_dict(_under(_MODEL, tensors), strict=True)
-    optimizer.load_state_tensors(_under(_OPTIMIZER, tensors))
-    torch.set_rng_state(tensors[_RANDOM])
-    return progress
+    return Checkpoint(path.name, progress, tensors)
 
 
 def _under(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -206,18 +206,24 @@ def _prepare(
 ) -> _Run:
     device, batches = check_fit(config, sizes, corpus)
     sweep_half_written(directory / _CHECKPOINT_ROOM)
-    rows, end_of_text = corpus.vocab_size, corpus.tokenizer.end_of_text
-    made = assemble(config, sizes, batches, device, rows=rows, end_of_text=end_of_text)
     progress = TrainingProgress(step=0, tokens=0, recent_losses=())
     newest = newest_checkpoint(directory / _CHECKPOINT_ROOM)
-    if newest is not None:
-        progress = load_checkpoint(newest, made.model, made.optimizer, input_key=input_key)
-        recorder.event("resume", f"from {newest.name}, {progress.tokens} tokens")
-    if newest is not None and progress.precision not in (None, made.precision):
-        # It began on another machine, where `auto` meant another precision: that one it keeps.
-        config = config.model_copy(update={"precision": progress.precision})
-        made = assemble(config, sizes, batches, device, rows=rows, end_of_text=end_of_text)
-        load_checkpoint(newest, made.model, made.optimizer, input_key=input_key)
+    saved = load_checkpoint(newest, input_key=input_key) if newest else None
+    if saved:
+        progress = saved.progress
+        # It may have begun on another machine, where `auto` meant another precision: it keeps it.
+        config = config.model_copy(update={"precision": progress.precision or config.precision})
+        recorder.event("resume", f"from {saved.name}, {progress.tokens} tokens")
+    made = assemble(
+        config,
+        sizes,
+        batches,
+        device,
+        rows=corpus.vocab_size,
+        end_of_text=corpus.tokenizer.end_of_text,
+    )
+    if saved:
+        saved.restore(made.model, made.optimizer)
     progress = progress.model_copy(update={"precision": made.precision})
     progress = _with_threads(config, made.step, device, progress, recorder)
     for event, detail in events_of(made, config):

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from farthing.artifacts.canonical import sha256_hex
 from farthing.cost.flops import training_flops
-from farthing.model.device import choose_precision
 from farthing.model.kernels.replay import begin_micro_batch
 from farthing.model.router import Router
 from farthing.model.shape import Shape
@@ -62,7 +61,7 @@ class TrainingStep:
 
     Attributes:
         micro: sequences of one forward pass.
-        autocast_dtype: of the matrix products, or None for that of the weights.
+        product_dtype: of the matrix products, or None for that of the weights.
         recomputed: layers that compute their forward pass again in the backward pass.
     """
 
@@ -73,6 +72,8 @@ class TrainingStep:
         optimizer: ModelOptimizer,
         batches: Batches,
         device: torch.device,
+        *,
+        product_dtype: torch.dtype | None = None,
     ) -> None:
         self._config = config
         self._model = model
@@ -81,7 +82,7 @@ class TrainingStep:
         self._device = device
         self._elastic = ElasticSchedule(config.elastic, model.config, config.seed)
         self.micro = config.micro_sequences or config.batch_sequences
-        self.autocast_dtype = choose_precision(config.precision, device)
+        self.product_dtype = product_dtype
         self.recomputed: Collection[int] = ()
 
     def run(self, step: int, guard: LossGuard, feed: Feed | None = None) -> StepResult:
@@ -96,17 +97,14 @@ class TrainingStep:
         shape = self._elastic.draw(step)
         feed = feed or self.feed(range(step, step + 1), ahead=0)
         losses, pairs, digests = self._forward_backward(step, shape, feed)
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm=config.clip_norm)
+        norm = self.clip()
         routers = [block.router for block in model.sparse_blocks()]
         loss, grad_norm, load_ratio = _read(losses, norm, routers)
         complaint = guard.complaint(loss)
         if complaint is None and not math.isfinite(grad_norm):
             complaint = f"the gradient norm is {grad_norm}"
-        share = rate_share(step, config.steps, config.schedule)
         if complaint is None:
-            self._optimizer.step(share, step)
-            for router in routers:
-                router.end_step(config.balance_rate)
+            self.update(step)
         tokens = config.batch_sequences * model.config.context
         return StepResult(
             step=step,
@@ -114,7 +112,7 @@ class TrainingStep:
             loss=loss,
             complaint=complaint,
             grad_norm=grad_norm,
-            rate_share=share,
+            rate_share=rate_share(step, config.steps, config.schedule),
             tokens=tokens,
             flops=training_flops(
                 model.config, model.vocab_size, shape, tokens=tokens, attended_pairs=pairs
@@ -126,6 +124,18 @@ class TrainingStep:
             batch_digest=sha256_hex("".join(digests).encode()),
             load_ratio=load_ratio,
         )
+
+    def clip(self) -> Tensor:
+        """Shorten the gradient to the norm that is allowed; the norm that it had."""
+        norm = self._config.clip_norm
+        return torch.nn.utils.clip_grad_norm_(self._model.parameters(), max_norm=norm)
+
+    def update(self, step: int) -> None:
+        """Move weights and router biases by the gradients that are there, and drop those."""
+        config = self._config
+        self._optimizer.step(rate_share(step, config.steps, config.schedule), step)
+        for block in self._model.sparse_blocks():
+            block.router.end_step(config.balance_rate)
 
     def sequences(self, step: int) -> range:
         """The sequences of a step's batch."""
@@ -149,7 +159,7 @@ class TrainingStep:
     def autocast(self) -> AbstractContextManager[object]:
         """The precision of the forward pass."""
         return torch.autocast(
-            self._device.type, dtype=self.autocast_dtype, enabled=self.autocast_dtype is not None
+            self._device.type, dtype=self.product_dtype, enabled=self.product_dtype is not None
         )
 
     def forward_only(self, sequences: int) -> Tensor:
