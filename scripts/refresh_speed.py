@@ -37,7 +37,7 @@ def main() -> None:
         data = json.loads(path.read_text(encoding="utf-8"))
         found[data["bench"]] = data
     PAGE.parent.mkdir(parents=True, exist_ok=True)
-    stored.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    stored.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     PAGE.write_text(page(found), encoding="utf-8")
     print(f"written: {PAGE.relative_to(ROOT)} and {stored.name}, with {', '.join(sorted(found))}")
 

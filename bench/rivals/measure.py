@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import math
 import os
 import platform
 import shlex
@@ -74,6 +75,9 @@ class Figure:
     @property
     def spread(self) -> float:
         """Sample standard deviation over the seeds; 0 with a single one."""
+        if not all(map(math.isfinite, self.values)):
+            # A run that diverged: `stdev` would raise, and no target may count as met.
+            return math.nan
         return statistics.stdev(self.values) if len(self.values) > 1 else 0.0
 
     def over(self, other: Figure) -> Figure:
