@@ -65,7 +65,7 @@ def observe(
     """Everything that `seconds` are enough for; `say` prints a line of progress."""
     raced = _warm_up(subject)
     neighbours = Neighbours()
-    say(f"threads   {', '.join(map(str, counts))}: three rounds, or {_RACE_SHARE * seconds:.0f} s")
+    say(f"threads   {', '.join(map(str, counts))}: at least three rounds")
     laps = race(
         counts,
         lambda: subject.whole_step(raced)[0],
@@ -77,7 +77,8 @@ def observe(
     step_seconds = statistics.median(lap.wall_seconds for lap in laps[threads])
     elastic = subject.run.train.elastic is not None
     plan = make_plan((1 - _RACE_SHARE) * seconds, step_seconds, elastic=elastic)
-    say(f"measure   {plan.repeats} repeats of {plan.shapes} steps: about {plan.seconds:.0f} s")
+    about = f"about {plan.seconds:.0f} s, compiling apart"
+    say(f"measure   {plan.repeats} repeats of {plan.shapes} steps: {about}")
     basis = basis_of(subject.device, threads)
     clock = time.process_time if basis == "processor time" else time.perf_counter
     # Sizes are chosen on the threads that they are compared on.

@@ -1,4 +1,4 @@
-"""A measurement as tables for a terminal of 88 columns."""
+"""A measurement as tables for a terminal of 80 columns."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _step_table(measurement: Measurement) -> Table:
     table = _table(
         f"One training step of {step.recipe}: {step.tokens:,} tokens, {step.precision}, "
         f"{_threads(step.threads)}; ms of {step.basis}",
-        *("part", "ms", "least", "most", "share", "GFLOP", "MB", "floor ms", "by", "x floor"),
+        *("part", "ms", "least", "most", "share", "GFLOP", "MB", "floor", "by", "x"),
     )
     for part in step.parts:
         table.add_row(*_part_row(part, measurement.seconds(part)))
@@ -120,8 +120,8 @@ def _sums(measurement: Measurement) -> Text:
     lines = (
         f"speed     {step.tokens_per_second.value:,.0f} tokens/s, "
         f"{step.tokens_per_cpu_second.value:,.0f} per CPU-second",
-        f"MFU       {step.utilisation:.0%} of {peak.rate.value / 1e9:,.0f} GFLOP/s, the "
-        f"{step.peak_dtype} product measured here; {step.utilisation_with_optimizer:.0%} with "
+        f"MFU       {step.utilisation:.1%} of {peak.rate.value / 1e9:,.0f} GFLOP/s, the "
+        f"{step.peak_dtype} product measured here; {step.utilisation_with_optimizer:.1%} with "
         "the optimizer",
         "          (the catalogue has no peak of this machine to set beside it)",
         f"elastic   draw and selection take {step.elastic_share:.2%} of a step: {target} the "
@@ -150,7 +150,13 @@ def _threads(count: int) -> str:
 
 def _table(title: str, first: str, *columns: str) -> Table:
     table = Table(
-        title=title, title_justify="left", title_style="", show_edge=False, pad_edge=False
+        title=title,
+        title_justify="left",
+        title_style="",
+        show_edge=False,
+        pad_edge=False,
+        collapse_padding=True,
+        padding=(0, 0, 0, 1),
     )
     table.add_column(first, no_wrap=True)
     for name in columns:

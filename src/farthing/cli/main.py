@@ -66,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (typer.Abort, KeyboardInterrupt):
         # Training catches the signal itself; elsewhere finished work is reused by the next command.
         stopped = InterruptedRunError(
-            "interrupted", remedy="run the same command again: what is finished is reused"
+            "interrupted", remedy="run the same command again: runs that are finished are reused"
         )
         print_error(stopped, as_json=as_json)
         return _INTERRUPTED

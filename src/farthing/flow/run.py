@@ -108,6 +108,7 @@ def run_train(run: RunConfig, corpus: Corpus, session: Session, *, rerun: bool =
             directory=place,
             input_key=key,
             recorder=recorder,
+            say=session.show.line,
             make_watch=lambda first: session.show.training(
                 lambda work: spending_text(work, recorder.start.machine, rates),
                 run.train.steps,

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from farthing.errors import ConfigError
 from farthing.model.kernels import native
 from farthing.model.kernels.attention import attend
 from farthing.model.kernels.compile import SOURCES
@@ -174,3 +175,14 @@ def test_a_second_derivative_is_refused_instead_of_wrong(compute):
     (gradient,) = torch.autograd.grad(compute(x).square().sum(), x, create_graph=True)
     with pytest.raises(RuntimeError, match="differentiate twice"):
         gradient.sum().backward()
+
+
+def test_a_misspelt_switch_is_an_error_and_no_silent_default(monkeypatch):
+    native._library.cache_clear()
+    monkeypatch.setenv("FARTHING_KERNELS", "plian")
+    with pytest.raises(ConfigError, match="FARTHING_KERNELS=plian") as caught:
+        usable(torch.zeros(1))
+    assert "FARTHING_KERNELS=plain" in caught.value.remedy
+    # An error is not remembered: the next test finds the library.
+    monkeypatch.delenv("FARTHING_KERNELS")
+    assert usable(torch.zeros(1))

@@ -36,7 +36,7 @@ class Recorder:
     number = 1
 
     def __init__(self):
-        self.events, self.flops = {}, []
+        self.events, self.flops, self.said = {}, [], []
 
     def event(self, event, detail):
         self.events[event] = detail
@@ -83,6 +83,7 @@ def run(corpus):
                 directory=directory,
                 input_key=KEY,
                 recorder=recorder,
+                say=recorder.said.append,
                 make_watch=lambda _first: nullcontext(watch),
             )
 
@@ -108,8 +109,9 @@ def _no_race(*_, **__):
     raise AssertionError("there is nothing to try")
 
 
-def test_the_journal_says_what_computes(run, tmp_path):
+def test_the_journal_and_the_user_are_told_what_computes(run, tmp_path):
     recorder = run(tmp_path, threads=1, precision="fp32", steps=2)
+    assert recorder.said == [f"{event:<10}{detail}" for event, detail in recorder.events.items()]
     assert recorder.events["kernels"].endswith("; matrix products in fp32")
     assert recorder.events["threads"] == "1: train.threads"
     assert recorder.threads == 1
@@ -181,3 +183,13 @@ def test_a_run_goes_on_in_the_precision_that_it_began_with(run, tmp_path, monkey
         assert _weights(stopped) == _weights(began)
         detail = read_manifest(stopped / "supernet", kind="supernet").detail
         assert detail["precision"] == name
+
+
+def test_a_run_that_goes_on_with_other_kernels_says_so(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(assemble, "kernels_in_use", lambda: "torch's own operators: no compiler")
+    begun = run(tmp_path / "a", stop_after=5)
+    alike = run(tmp_path / "a", stop_after=6)
+    monkeypatch.setattr(assemble, "kernels_in_use", lambda: "compiled for this processor")
+    other = run(tmp_path / "a")
+    assert [("note" in each.events) for each in (begun, alike, other)] == [False, False, True]
+    assert "began with torch's own operators" in other.events["note"]

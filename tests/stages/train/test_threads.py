@@ -3,8 +3,15 @@
 import pytest
 import torch
 
+from farthing.errors import ConfigError
 from farthing.stages.train import threads
-from farthing.stages.train.threads import choose_threads, fastest, race, thread_counts
+from farthing.stages.train.threads import (
+    check_threads,
+    choose_threads,
+    fastest,
+    race,
+    thread_counts,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -113,3 +120,12 @@ def test_the_number_of_threads_is_given_back_after_an_error():
     with pytest.raises(OSError, match="the disk is gone"):
         race((1,), broken, budget_seconds=1, rounds=(1, 1))
     assert torch.get_num_threads() == 4
+
+
+def test_more_threads_than_the_process_may_use_are_refused(monkeypatch):
+    monkeypatch.setattr("farthing.stages.train.threads.available_threads", lambda: 4)
+    check_threads(None)
+    check_threads(4)
+    with pytest.raises(ConfigError, match=r"train\.threads 5: this process may use 4") as caught:
+        check_threads(5)
+    assert "1 to 4" in caught.value.remedy

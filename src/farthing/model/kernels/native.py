@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from farthing.errors import ConfigError
 from farthing.model.kernels.compile import SOURCES, CompileError, load_library
 from farthing.model.kernels.precision import product_dtype
 
@@ -88,7 +89,14 @@ def call(name: str, *arguments: Tensor | float | None) -> int | None:
 
 @cache
 def _library() -> tuple[ctypes.CDLL | None, str]:
-    if os.environ.get(_SWITCH) == "plain":
+    switch = os.environ.get(_SWITCH, "")
+    if switch not in ("", "plain"):
+        raise ConfigError(
+            f"the environment says {_SWITCH}={switch}",
+            remedy=f"set {_SWITCH}=plain for torch's own operators, or leave it out for the "
+            "compiled ones",
+        )
+    if switch:
         return None, f"torch's own operators: {_SWITCH}=plain"
     try:
         return load_library()

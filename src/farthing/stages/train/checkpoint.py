@@ -42,6 +42,7 @@ class TrainingProgress(BaseModel):
         threads: that the run computes on; the last bits may depend on it. None where it was not
             noted yet.
         precision: of its matrix products; None where it was not noted yet.
+        kernels: which ones computed, in words; None where it was not noted yet.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,6 +52,7 @@ class TrainingProgress(BaseModel):
     recent_losses: tuple[float, ...]
     threads: int | None = None
     precision: Literal["fp32", "bf16", "fp8"] | None = None
+    kernels: str | None = None
 
 
 def save_checkpoint(

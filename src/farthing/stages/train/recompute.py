@@ -115,8 +115,8 @@ def choose_layers(held: Sequence[LayerBytes], sequences: int, available: int) ->
             return chosen
     least = min(peak_bytes(held, sequences, order[:count]) for count in range(len(held) + 1))
     raise ConfigError(
-        f"train.activation_gib {available / GIB:.2f} holds no micro-batch of {sequences} "
-        f"sequences: with layers recomputed it still takes {least / GIB:.2f} GiB",
+        f"train.activation_gib {available / GIB:.3g} holds no micro-batch of {sequences} "
+        f"sequences: with layers recomputed it still takes {least / GIB:.3g} GiB",
         remedy="lower train.micro_sequences, or raise train.activation_gib",
     )
 

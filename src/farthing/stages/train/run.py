@@ -42,7 +42,7 @@ from farthing.stages.train.metrics import MetricsFile
 from farthing.stages.train.optimizer import ModelOptimizer
 from farthing.stages.train.progress import Watch
 from farthing.stages.train.step import StepResult, TrainingStep
-from farthing.stages.train.threads import choose_threads, thread_count_restored
+from farthing.stages.train.threads import check_threads, choose_threads, thread_count_restored
 from farthing.text.batches import Batches
 from farthing.text.corpus import Corpus
 
@@ -69,6 +69,7 @@ def check_fit(
         CorpusError, ConfigError: text, mixture, elastic sizes or device that do not fit.
     """
     ElasticSchedule(config.elastic, sizes, config.seed)
+    check_threads(config.threads)
     batches = Batches(corpus, context=sizes.context, weights=config.mixture, seed=config.seed)
     return choose_device(config.device), batches
 
@@ -81,6 +82,7 @@ def train(
     directory: Path,
     input_key: str,
     recorder: RunRecorder,
+    say: Callable[[str], None],
     make_watch: MakeWatch,
 ) -> Manifest:
     """Train, from the newest checkpoint if there is one, and write `directory/supernet`.
@@ -92,6 +94,7 @@ def train(
         directory: of this run; the caller holds its lock.
         input_key: of this run; a checkpoint of another is refused.
         recorder: the run's place in the book.
+        say: tells the user what the journal notes before the first step.
         make_watch: given the first step, something that is shown every step.
 
     Raises:
@@ -103,7 +106,8 @@ def train(
     """
     with ExitStack() as stack:
         stack.enter_context(thread_count_restored())
-        run = _prepare(config, sizes, corpus, make_directory(directory), input_key, recorder)
+        notes = _Notes(recorder, say)
+        run = _prepare(config, sizes, corpus, make_directory(directory), input_key, notes)
         stack.enter_context(expected_graphs(config, sizes))
         feed = stack.enter_context(run.step.feed(range(run.progress.step, config.steps)))
         metrics = stack.enter_context(MetricsFile(directory, recorder.number))
@@ -164,6 +168,7 @@ class _Run:
             recent_losses=tuple(self.guard.recent),
             threads=self.progress.threads,
             precision=self.progress.precision,
+            kernels=self.progress.kernels,
         )
 
     def is_checkpoint_due(self) -> bool:
@@ -196,13 +201,25 @@ class _Run:
         self.segment.clear()
 
 
+@dataclass(frozen=True)
+class _Notes:
+    """What the journal should hold and the user see before the first step."""
+
+    recorder: RunRecorder
+    say: Callable[[str], None]
+
+    def event(self, event: str, detail: str) -> None:
+        self.recorder.event(event, detail)
+        self.say(f"{event:<10}{detail}")
+
+
 def _prepare(
     config: TrainConfig,
     sizes: ModelConfig,
     corpus: Corpus,
     directory: Path,
     input_key: str,
-    recorder: RunRecorder,
+    notes: _Notes,
 ) -> _Run:
     device, batches = check_fit(config, sizes, corpus)
     sweep_half_written(directory / _CHECKPOINT_ROOM)
@@ -213,7 +230,7 @@ def _prepare(
         progress = saved.progress
         # It may have begun on another machine, where `auto` meant another precision: it keeps it.
         config = config.model_copy(update={"precision": progress.precision or config.precision})
-        recorder.event("resume", f"from {saved.name}, {progress.tokens} tokens")
+        notes.recorder.event("resume", f"from {saved.name}, {progress.tokens} tokens")
     made = assemble(
         config,
         sizes,
@@ -224,10 +241,13 @@ def _prepare(
     )
     if saved:
         saved.restore(made.model, made.optimizer)
-    progress = progress.model_copy(update={"precision": made.precision})
-    progress = _with_threads(config, made.step, device, progress, recorder)
+    _note_other_kernels(progress.kernels, made.kernels, notes)
+    progress = progress.model_copy(
+        update={"precision": made.precision, "kernels": made.kernels.partition(":")[0]}
+    )
+    progress = _with_threads(config, made.step, device, progress, notes)
     for event, detail in events_of(made, config):
-        recorder.event(event, detail)
+        notes.event(event, detail)
     return _Run(
         config=config,
         model=made.model,
@@ -238,9 +258,15 @@ def _prepare(
         progress=progress,
         directory=directory,
         input_key=input_key,
-        recorder=recorder,
+        recorder=notes.recorder,
         segment=[],
     )
+
+
+def _note_other_kernels(before: str | None, now: str, notes: _Notes) -> None:
+    """Resumption is exact with the same kernels only."""
+    if before is not None and before != now.partition(":")[0]:
+        notes.event("note", f"the run began with {before}: the last bits may differ from now on")
 
 
 def _with_threads(
@@ -248,7 +274,7 @@ def _with_threads(
     step: TrainingStep,
     device: torch.device,
     progress: TrainingProgress,
-    recorder: RunRecorder,
+    notes: _Notes,
 ) -> TrainingProgress:
     """Let torch use the number of threads that is wanted, began with, or fastest; note it."""
     begun_with = progress.threads
@@ -258,7 +284,7 @@ def _with_threads(
     if device.type == "cpu" or config.threads is not None:
         chosen = choose_threads(config.threads, begun_with, step.rehearse)
         torch.set_num_threads(chosen.threads)
-        recorder.event("threads", f"{chosen.threads}: {chosen.reason}")
+        notes.event("threads", f"{chosen.threads}: {chosen.reason}")
     return progress.model_copy(update={"threads": torch.get_num_threads()})
 
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import torch
 
+from farthing.errors import ConfigError
 from farthing.hardware.machine import available_threads
 
 LapT = TypeVar("LapT")
@@ -62,6 +63,16 @@ def choose_threads(
         f"{statistics.median(taken) * 1e3:.1f} ms on {count}" for count, taken in laps.items()
     )
     return ThreadChoice(fastest(laps), f"{because}a micro-batch takes {found}")
+
+
+def check_threads(wanted: int | None) -> None:
+    """Raises ConfigError where more threads are wanted than this process may use."""
+    there = available_threads()
+    if wanted is not None and wanted > there:
+        raise ConfigError(
+            f"train.threads {wanted}: this process may use {there} hardware threads",
+            remedy=f"choose 1 to {there}, or null to have the fastest number tried",
+        )
 
 
 def thread_counts(most: int) -> tuple[int, ...]:
