@@ -149,7 +149,5 @@ def test_a_budget_for_activations_recomputes_layers_and_counts_them_apart(build,
 
 
 def test_a_budget_that_holds_nothing_is_refused(build):
-    with pytest.raises(
-        ConfigError, match=r"activation_gib 9.31e-10 holds no micro-batch of 2"
-    ):
+    with pytest.raises(ConfigError, match=r"activation_gib 9.31e-10 holds no micro-batch of 2"):
         build(activation_gib=1e-9)
