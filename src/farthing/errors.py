@@ -27,6 +27,8 @@ Each carries `what` (with the offending value), and `remedy` (what to type or ch
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class FarthingError(Exception):
     """Base of all foreseen errors: `what` happened and where, and the `remedy`."""
@@ -37,6 +39,11 @@ class FarthingError(Exception):
         super().__init__(f"{what}\n  remedy: {remedy}")
         self.what = what
         self.remedy = remedy
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Studies raise it in one process and show it in another; the default would call
+        # `__init__` with the message alone.
+        return _rebuilt, (type(self), self.args, self.__dict__)
 
 
 class UsageError(FarthingError):
@@ -105,3 +112,10 @@ class InterruptedRunError(FarthingError):
     """Stopped by a signal at a step boundary; a checkpoint was saved."""
 
     exit_code = 75
+
+
+def _rebuilt(kind: type[FarthingError], args: tuple[Any, ...], state: dict[str, Any]) -> Any:  # noqa: ANN401
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(state)
+    return error

@@ -8,6 +8,8 @@ DIMENSIONS = re.compile(
     "(?:.*_)?(?:time|duration|interval|timeout|latency|energy|power|price|cost|money|carbon|"
     "emissions|memory|bandwidth|capacity|frequency|temperature|distance)"
 )
+# What looks like a dimension and has none: a softmax divides its logits by this.
+UNITLESS = {"DistillConfig.temperature", "ElasticConfig.distill_temperature"}
 PLAIN_NUMBERS = {"int", "float", "int | None", "float | None", "dict[str, float]"}
 
 
@@ -25,5 +27,6 @@ def test_no_plain_number_is_named_by_its_dimension_alone(package_trees):
         for file, tree in package_trees.items()
         for owner, name, kind in _fields(tree)
         if kind in PLAIN_NUMBERS and DIMENSIONS.fullmatch(name.lower())
+        if f"{owner}.{name}" not in UNITLESS
     ]
     assert unclear == [], "end the name in its unit, or make the field a Quantity"

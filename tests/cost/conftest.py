@@ -32,6 +32,27 @@ CONFIGS = {
     "dense and tied": SPARSE.model_copy(
         update={"num_experts": 0, "top_k": 0, "tie_embeddings": True}
     ),
+    "as nanoGPT": SPARSE.model_copy(
+        update={
+            "num_experts": 0,
+            "top_k": 0,
+            "tie_embeddings": True,
+            "positions": "learned",
+            "norm": "layer",
+            "qk_norm": False,
+            "activation": "gelu",
+        }
+    ),
+    "as nanochat": SPARSE.model_copy(
+        update={
+            "num_experts": 0,
+            "top_k": 0,
+            "norm_weights": False,
+            "embedding_norm": True,
+            "activation": "relu2",
+        }
+    ),
+    "learned norm of the embedding": SPARSE.model_copy(update={"embedding_norm": True}),
 }
 
 

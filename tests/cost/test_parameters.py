@@ -18,6 +18,8 @@ def test_the_full_shape_has_the_parameters_of_the_built_model(build, config, voc
     model = build(config)
     assert count.total == _built(model)
     matrices = {model.embed_tokens.weight, model.lm_head.weight}
+    if model.embed_positions is not None:
+        matrices.add(model.embed_positions.weight)
     assert count.embedding == sum(matrix.numel() for matrix in matrices)
     assert count.non_embedding == count.total - count.embedding
 

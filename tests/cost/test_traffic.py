@@ -16,19 +16,24 @@ def _elements(groups):
 def test_without_tokens_each_weight_is_read_twice_and_its_gradient_written(build, config, vocab):
     model = build(config)
     parts = training_traffic(config, vocab, Shape.full(config), tokens=0, activation_bytes=4)
-    embedding = 4 * model.embed_tokens.weight.numel()
+    positions = 0 if model.embed_positions is None else model.embed_positions.weight.numel()
+    embedding = 4 * (model.embed_tokens.weight.numel() + positions)
     # A look-up reads no weight but the rows of its tokens; only the gradient is whole.
     assert parts["embedding"].bytes == embedding
     others = sum(part.bytes for part in parts.values()) - embedding
     looked_up = 0 if config.tie_embeddings else model.embed_tokens.weight.numel()
-    assert others == 12 * (sum(w.numel() for w in model.parameters()) - looked_up)
+    assert others == 12 * (sum(w.numel() for w in model.parameters()) - looked_up - positions)
 
 
-def test_an_update_touches_what_each_optimizer_holds(build, config, vocab):
-    optimizer = ModelOptimizer(build(config), OptimizerConfig())
+@pytest.mark.parametrize("kind", ["muon", "adamw"])
+def test_an_update_touches_what_each_optimizer_holds(build, config, vocab, kind):
+    rate = 0.1 if kind == "adamw" else None
+    settings = OptimizerConfig(matrix_optimizer=kind, matrix_learning_rate=rate)
+    optimizer = ModelOptimizer(build(config), settings)
     muon = _elements(optimizer.muon.param_groups)
     adamw = _elements(optimizer.adamw.param_groups)
-    touched = optimizer_traffic(config, vocab, Shape.full(config)).bytes
+    assert bool(muon) == (kind == "muon")
+    touched = optimizer_traffic(config, vocab, Shape.full(config), matrix_optimizer=kind).bytes
     assert touched == 4 * (5 * muon + 7 * adamw)
 
 

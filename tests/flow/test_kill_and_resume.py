@@ -19,14 +19,14 @@ LONG = ("--set", f"train.steps={STEPS}", "--set", "train.checkpoint_every=20")
 DEADLINE_SECONDS = 120
 
 
-def weights(workspace: Path) -> bytes:
-    (path,) = workspace.glob("runs/*/supernet/model.safetensors")
+def weights(workspace: Path, run: str = "*") -> bytes:
+    (path,) = workspace.glob(f"runs/{run}/supernet/model.safetensors")
     return path.read_bytes()
 
 
-def steps_done(workspace: Path) -> int:
+def steps_done(workspace: Path, run: str = "*") -> int:
     return sum(
-        len(path.read_bytes().splitlines()) for path in workspace.glob("runs/*/metrics.jsonl")
+        len(path.read_bytes().splitlines()) for path in workspace.glob(f"runs/{run}/metrics.jsonl")
     )
 
 
@@ -34,16 +34,16 @@ def steps_done(workspace: Path) -> int:
 def start_and_signal(tmp_path: Path, environment, command):
     """Start training, send a signal once some steps are done, return the exit code."""
 
-    def start(step: int, number: int) -> int:
+    def start(step: int, number: int, *further: str, run: str = "*") -> int:
         process = subprocess.Popen(
-            command(*TRAIN, *LONG),
+            command(*TRAIN, *LONG, *further),
             cwd=tmp_path,
             env=environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )
         deadline = time.monotonic() + DEADLINE_SECONDS
-        while steps_done(tmp_path / "w") < step and time.monotonic() < deadline:
+        while steps_done(tmp_path / "w", run) < step and time.monotonic() < deadline:
             assert process.poll() is None, process.stderr.read().decode()
             time.sleep(0.005)
         os.kill(process.pid, number)
@@ -93,6 +93,33 @@ def test_killed_at_a_random_step_the_weights_are_byte_identical_and_the_lost_wor
     assert (flops["killed"] > flops["whole"]) == (redone > 0)
     assert attempts[0]["wall_hours"]["value"] > 0
     assert farthing("verify", "--workspace", "w").returncode == 0
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        ("--shape", "3L-4E-1K", "--set", "start.optimizer=carried"),
+        ("--set", "model.num_experts=8", "--set", "start.grow.experts=copy"),
+    ],
+    ids=["a member", "grown"],
+)
+def test_a_continued_run_that_is_killed_ends_with_the_same_bytes(
+    farthing, tmp_path: Path, start_and_signal, start: tuple[str, ...]
+):
+    words = ("--from", "tiny", "--set", "train.threads=1", *start)
+    for workspace in ("whole", "w"):
+        place = ("train", "--recipe", "tiny.yaml", "--workspace", workspace)
+        farthing(*place, "--set", "train.threads=1")
+        if workspace == "whole":
+            farthing(*place, *LONG, *words)
+    step = random.SystemRandom().randrange(5, 100)
+    code = start_and_signal(step, signal.SIGKILL, *words, run="continued-*")
+    assert code == -signal.SIGKILL, f"not killed in time (step {step})"
+    resumed = farthing(*TRAIN, *LONG, *words)
+    assert "resume" in resumed.stderr or step < 21
+    killed, whole = (weights(tmp_path / name, "continued-*") for name in ("w", "whole"))
+    assert killed == whole, f"killed after step {step}"
+    farthing("verify", "--workspace", "w")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])

@@ -7,13 +7,13 @@ from itertools import pairwise
 
 import pytest
 
-from farthing.report.charts.bar import Part, draw_bar
-from farthing.report.charts.curve import Band, CurveAxis, CurveDrawing, Dot, Piece, draw_curve
-from farthing.report.charts.heat import HeatRow, draw_heat, load_class, quality_class
-from farthing.report.charts.pareto import Member, draw_pareto
-from farthing.report.charts.rows import Marker, Row, RowsDrawing, Value, draw_rows
-from farthing.report.charts.scale import Scale, padded, round_ticks
-from farthing.report.charts.svg import element, marked, text_width
+from farthing.charts.bar import Part, draw_bar
+from farthing.charts.curve import Band, CurveAxis, CurveDrawing, Dot, Piece, draw_curve
+from farthing.charts.heat import HeatRow, draw_heat, load_class, quality_class
+from farthing.charts.pareto import Member, draw_pareto
+from farthing.charts.rows import Marker, Row, RowsDrawing, Value, draw_rows
+from farthing.charts.scale import Scale, padded, round_ticks
+from farthing.charts.svg import element, marked, text_width
 
 DRAWING = CurveDrawing("c", "t", "d", 464.0, 268.0, 1)
 

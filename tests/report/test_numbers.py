@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from farthing.charts.visible import first_line, visible
 from farthing.quantity import MARKS, Provenance, Quantity, measured
 from farthing.report.numbers import (
     carbon_unit,
@@ -17,7 +18,6 @@ from farthing.report.numbers import (
     whole,
 )
 from farthing.report.shown import UNKNOWN, show
-from farthing.report.visible import first_line, visible
 
 
 @pytest.mark.parametrize(

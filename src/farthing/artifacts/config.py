@@ -13,6 +13,7 @@ import typing
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from farthing.errors import ConfigError
@@ -48,7 +49,7 @@ def parse_config(cls: type[ConfigT], data: Any, *, where: str) -> ConfigT:  # no
     if not isinstance(data, dict):
         raise ConfigError(
             f"{where}: expected keys and values, found {type(data).__name__}",
-            remedy=f"start from these keys: {', '.join(cls.model_fields)}",
+            remedy=f"start from these keys: {', '.join(_fields(cls))}",
         )
     try:
         # JSON mode: lists become the tuples that frozen settings hold, numbers stay numbers.
@@ -71,7 +72,7 @@ def _explain(cls: type[Config], detail: ErrorDetails, where: str, count: int) ->
     dotted = ".".join(str(part) for part in detail["loc"])
     more = f" (and {count - 1} more)" if count > 1 else ""
     if detail["type"] == "extra_forbidden":
-        keys = list(_class_at(cls, location[:-1]).model_fields)
+        keys = list(_fields(_class_at(cls, location[:-1])))
         near = difflib.get_close_matches(location[-1], keys, n=1, cutoff=0.0)
         return ConfigError(
             f"{where}: there is no setting {dotted!r}{more}",
@@ -88,9 +89,14 @@ def _explain(cls: type[Config], detail: ErrorDetails, where: str, count: int) ->
     )
 
 
+def _fields(cls: type[Config]) -> dict[str, FieldInfo]:
+    """The settings of a class under the names that YAML uses for them."""
+    return {field.alias or name: field for name, field in cls.model_fields.items()}
+
+
 def _class_at(cls: type[Config], path: list[str]) -> type[Config]:
     for name in path:
-        field = cls.model_fields.get(name)
+        field = _fields(cls).get(name)
         inner = _config_in(field.annotation) if field else None
         # Keys of a mapping (a domain, a price basis) are not fields: stay where we are.
         cls = inner or cls
@@ -109,5 +115,5 @@ def _config_in(annotation: Any) -> type[Config] | None:  # noqa: ANN401 - any an
 def _describe(cls: type[Config], path: list[str]) -> str | None:
     if not path:
         return None
-    field = _class_at(cls, path[:-1]).model_fields.get(path[-1])
+    field = _fields(_class_at(cls, path[:-1])).get(path[-1])
     return f"{path[-1]}: {field.description}" if field and field.description else None

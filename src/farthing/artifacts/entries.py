@@ -23,7 +23,7 @@ from farthing.errors import BookError
 
 RULES_VERSION = 1
 
-Purpose = Literal["curation", "training", "evaluation", "extraction"]
+Purpose = Literal["curation", "training", "evaluation", "search", "extraction"]
 Status = Literal["completed", "failed", "aborted"]
 Evidence = Literal["meter", "heartbeat", "clock"]
 
@@ -59,7 +59,12 @@ class Member(Body):
 
 
 class Plan(Body):
-    """What will be trained and which members will carry the parent, signed in advance."""
+    """What will be trained and which members will carry the parent, signed in advance.
+
+    Attributes:
+        parent: digest of the supernet whose weights the training starts from, cut or grown; None
+            for random weights. What that one cost is inherited.
+    """
 
     kind_name: ClassVar[str] = "plan"
 
@@ -67,6 +72,7 @@ class Plan(Body):
     recipe: dict[str, Any]
     recipe_digest: str
     corpus_digest: str | None
+    parent: str | None = None
     members: tuple[Member, ...]
 
     @model_validator(mode="after")

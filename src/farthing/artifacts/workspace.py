@@ -8,6 +8,7 @@
     ├── runs/           NAME-KEY/  one elastic run: checkpoints, metrics, supernet
     ├── scores/         NAME-KEY/  bits per byte of the members of a family
     ├── benchmarks/     NAME-KEY/  their answers to sets of questions
+    ├── searches/       NAME-KEY/  members measured to find the best within a limit
     ├── measurements/   NAME-DATE.json  how fast a machine takes a recipe's training step
     └── models/         NAME/      extracted members
 

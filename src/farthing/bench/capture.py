@@ -96,6 +96,8 @@ def leaf(tensor: Tensor) -> Tensor:
 def modules_by_part(model: Transformer, shape: Shape) -> Iterator[tuple[str, nn.Module]]:
     """Every module of a shape whose calls are a part of the step; `experts` stands for two."""
     yield "embedding", model.embed_tokens
+    if model.config.embedding_norm:
+        yield "norms", model.embed_norm
     for index in shape.layers:
         layer = model.layers[index]
         assert isinstance(layer, DecoderLayer)

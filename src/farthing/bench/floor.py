@@ -47,7 +47,8 @@ def demands(subject: Subject, step: int, optimizer_flops: int) -> dict[str, Dema
             activation_bytes=_ELEMENT_BYTES[subject.precision],
         )
         traffic = _added(traffic, moved)
-    traffic["optimizer"] = optimizer_traffic(sizes, rows, shape)
+    kind = subject.run.train.optimizer.matrix_optimizer
+    traffic["optimizer"] = optimizer_traffic(sizes, rows, shape, matrix_optimizer=kind)
     flops["optimizer"] = optimizer_flops
     return {part: Demand(float(flops[part]), moved) for part, moved in traffic.items()}
 

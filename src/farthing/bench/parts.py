@@ -128,12 +128,13 @@ def _time_optimizer(subject: Subject, step: int) -> Lap:
 
 
 def _time_elastic(subject: Subject, step: int) -> Lap:
-    """The draw, and the selection of experts that each layer makes of it."""
+    """The draws of all passes, and the selection of experts that each layer makes of them."""
     micro_batches = subject.micro_batch_firsts(step)
     with lap(subject.device) as timed:
         for _ in range(_DRAWS):
-            shape = subject.shape(step)
+            shapes = subject.schedule.plan(step).shapes
             for _ in micro_batches:
-                for layer in shape.layers:
-                    subject.model.selection(shape, layer)
+                for shape in shapes:
+                    for layer in shape.layers:
+                        subject.model.selection(shape, layer)
     return timed.over(_DRAWS)

@@ -122,7 +122,7 @@ def make_subject(run: RunConfig, corpus: Corpus, device: torch.device) -> Subjec
             rows=vocabulary(run.corpus, corpus),
             end_of_text=corpus.tokenizer.end_of_text,
         ),
-        schedule=ElasticSchedule(config.elastic, sizes, config.seed),
+        schedule=ElasticSchedule(config, sizes),
         batches=batches,
         # The same few batches again and again: the loss may do what it likes but break.
         guard=LossGuard(float("inf")),

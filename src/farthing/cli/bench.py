@@ -37,7 +37,7 @@ def bench(
     from farthing.bench.run import run_bench
 
     changes = [*changes, *([f"train.device={device}"] if device is not None else [])]
-    run = load_run(recipe, changes)
+    run = load_run(recipe, changes, workspace)
     words = ["farthing", "bench", "--recipe", recipe]
     for change in changes:
         words += ["--set", change]

@@ -14,11 +14,13 @@ import typer
 from farthing import __version__
 from farthing.cli.accounts import bill, report, verify
 from farthing.cli.bench import bench
+from farthing.cli.compare import compare
 from farthing.cli.evaluation import evaluate
 from farthing.cli.members import extract, generate
 from farthing.cli.output import print_error
 from farthing.cli.quickstart import quickstart
 from farthing.cli.recipes import recipes_app
+from farthing.cli.search import search
 from farthing.cli.training import curate, train
 from farthing.errors import FarthingError, InterruptedRunError, UsageError, WorkspaceError
 
@@ -30,7 +32,20 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-verbs = (quickstart, bench, curate, train, evaluate, extract, generate, bill, verify, report)
+verbs = (
+    quickstart,
+    bench,
+    curate,
+    train,
+    evaluate,
+    compare,
+    search,
+    extract,
+    generate,
+    bill,
+    verify,
+    report,
+)
 for verb in verbs:
     app.command()(verb)
 app.add_typer(recipes_app, name="recipes")

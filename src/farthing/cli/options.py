@@ -44,5 +44,18 @@ ShapeOption = Annotated[
     str | None,
     typer.Option("--shape", help="A member, as 4L-8E-2K; the whole supernet if left out."),
 ]
+FromOption = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="PLACE",
+        help="Start from a trained model: a finished run (a folder under runs/, its start is "
+        "enough, or any path) or an extracted member's folder.",
+    ),
+]
+CutOption = Annotated[
+    str | None,
+    typer.Option("--shape", help="Of what --from names, start from this member only."),
+]
 
 HERE = Path()

@@ -19,16 +19,45 @@ if TYPE_CHECKING:
     from farthing.artifacts.workspace import Workspace
     from farthing.ledger.bill import Bill
     from farthing.session import Show as Show
+    from farthing.studies.compare.run import Comparison
+    from farthing.studies.search.run import SearchOutcome
 
 _PIPE_WIDTH = 160
 
 
-def load_run(recipe: str, changes: list[str]) -> flow.RunConfig:
-    """The settings of a recipe with its overrides."""
-    from farthing.flow import RunConfig
-    from farthing.recipes.loader import load_recipe
+def load_run(
+    recipe: str,
+    changes: list[str],
+    workspace: Path,
+    *,
+    place: str | None = None,
+    shape: str | None = None,
+) -> flow.RunConfig:
+    """The settings of a recipe with its overrides.
 
-    return load_recipe(recipe, changes, RunConfig)
+    Args:
+        recipe: its name or file.
+        changes: of settings, as `--set` takes them.
+        workspace: in which names of runs are looked up, where the recipe starts from one.
+        place: what to start from instead of random weights.
+        shape: what to cut out of it.
+
+    Raises:
+        ConfigError: a wrong recipe or change, or there is no such thing to start from.
+    """
+    from farthing.artifacts.config import parse_config
+    from farthing.artifacts.workspace import Workspace
+    from farthing.flow import RunConfig, borrow, take_sizes
+    from farthing.recipes.loader import read_recipe
+
+    data, where = read_recipe(recipe, changes)
+    if isinstance(data, dict):
+        if place is not None:
+            say = make_show(as_json=False).line
+            named = any(change.partition("=")[0].strip() == "name" for change in changes)
+            data = borrow(data, place, shape, Workspace(workspace), say, named=named)
+        data = take_sizes(data, Workspace(workspace), where=where)
+    return parse_config(RunConfig, data, where=where)
 
 
 def make_show(as_json: bool) -> Show:
@@ -91,6 +120,27 @@ def print_measurement(measurement: Measurement) -> None:
     from farthing.bench.table import measurement_tables
 
     _stdout().print(measurement_tables(measurement), highlight=False, soft_wrap=True)
+
+
+def print_search(outcome: SearchOutcome) -> None:
+    """What a search found, as a table and a few lines."""
+    from farthing.studies.search.table import outcome_lines, outcome_table
+
+    console = _stdout()
+    console.print(outcome_table(outcome))
+    for line in outcome_lines(outcome):
+        console.print(line, highlight=False, markup=False, soft_wrap=line.startswith("  "))
+
+
+def print_comparison(made: Comparison) -> None:
+    """What a comparison says: its table, then its sentences."""
+    from farthing.studies.compare.page import Summary
+    from farthing.studies.compare.table import comparison_table
+
+    summary = Summary(made.cells, made.config.compare.effect)
+    _stdout().print(comparison_table(summary))
+    for sentence in summary.sentences():
+        print(f"- {sentence}")
 
 
 def _stdout() -> Console:

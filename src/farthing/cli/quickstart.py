@@ -43,7 +43,7 @@ def quickstart(
     from farthing.session import open_session
     from farthing.stages.serve.continue_text import continue_text
 
-    run = load_run(recipe, changes)
+    run = load_run(recipe, changes, workspace)
     write_reference_price(workspace)
     session = open_session(workspace, make_show(as_json))
     corpus = flow.run_curate(run, session)

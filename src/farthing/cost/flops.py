@@ -45,7 +45,8 @@ def forward_flops_by_part(
         "attention": 2 * (tokens * projections + attended_pairs * core) * depth,
         "router": 2 * tokens * router,
         "experts": 2 * tokens * 3 * width * experts_dim,
-        "feed_forward": 2 * tokens * 3 * width * dense_dim,
+        # Shared experts are SwiGLU, as all dense blocks of a model that has them.
+        "feed_forward": 2 * tokens * config.ffn_matrices * width * dense_dim,
         "output": 2 * tokens * width * vocab_size,
     }
 

@@ -15,7 +15,7 @@ class ParameterCount:
     Attributes:
         total: everything on disk, output matrix included.
         active: what one token's forward pass touches: `total` less the experts it does not visit.
-        embedding: the embedding and output matrices (one of them when tied).
+        embedding: the embedding and output matrices (one of them when tied) and learned positions.
     """
 
     total: int
@@ -36,14 +36,13 @@ class ParameterCount:
 def count_parameters(config: ModelConfig, vocab_size: int, shape: Shape) -> ParameterCount:
     """Count the weights of `shape`; the balancing bias is state, not a parameter."""
     width = config.hidden_dim
-    embedding = vocab_size * width * (1 if config.tie_embeddings else 2)
+    embedding = width * (vocab_size * (1 if config.tie_embeddings else 2) + (config.longest or 0))
     attention = 2 * width * config.head_dim * (config.num_heads + config.num_kv_heads)
-    norms = 2 * width + 2 * config.head_dim
-    total = active = embedding + width
+    total = active = embedding + config.outer_norm_weights
     for layer in shape.layers:
-        shared = attention + norms
+        shared = attention + config.layer_norm_weights
         if not config.is_sparse(layer):
-            shared += 3 * width * config.dense_ffn_dim
+            shared += config.ffn_matrices * width * config.dense_ffn_dim
             total, active = total + shared, active + shared
             continue
         experts, top_k = shape.selection(layer, config)

@@ -11,6 +11,7 @@ Letters: I input, O output, W weight elements; together 3 I + 2 O + 3 W.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from farthing.model.config import ModelConfig
 from farthing.model.shape import Shape
@@ -59,14 +60,19 @@ def training_traffic(
     dense = [config.dense_ffn_dim for layer in shape.layers if not config.is_sparse(layer)]
     sparse = [layer for layer in shape.layers if config.is_sparse(layer)]
     inner = [*dense, *([config.shared_dim] * len(sparse) if config.shared_dim else [])]
-    norms = 2 * depth + 1
+    norms = 2 * depth + 1 + config.embedding_norm
+    of_heads = 2 * config.head_dim if config.qk_norm and config.norm_weights else 0
     parts = {
-        "attention": traffic(stream, stream, depth * (projections + 2 * config.head_dim), depth),
-        "feed_forward": traffic(stream, stream, 3 * width * sum(inner), len(inner)),
-        "norms": traffic(stream, stream, norms * width, norms),
+        "attention": traffic(stream, stream, depth * (projections + of_heads), depth),
+        "feed_forward": traffic(
+            stream, stream, config.ffn_matrices * width * sum(inner), len(inner)
+        ),
+        "norms": traffic(stream, stream, norms * width * config.norm_weights, norms),
         # A row is read and written for each token; the gradient is as large as the matrix.
         "embedding": Traffic(
-            3 * stream * activation_bytes + vocab_size * width * _WEIGHT_BYTES, calls=1
+            3 * stream * activation_bytes
+            + (vocab_size + (config.longest or 0)) * width * _WEIGHT_BYTES,
+            calls=1,
         ),
         "output": traffic(stream, tokens, vocab_size * width, 1),
     }
@@ -86,21 +92,36 @@ def training_traffic(
     return parts | routed
 
 
-def optimizer_traffic(config: ModelConfig, vocab_size: int, shape: Shape) -> Traffic:
-    """One update of every weight that `shape` trains: Muon's hidden matrices, AdamW's others."""
+def optimizer_traffic(
+    config: ModelConfig,
+    vocab_size: int,
+    shape: Shape,
+    *,
+    matrix_optimizer: Literal["muon", "adamw"] = "muon",
+) -> Traffic:
+    """One update of every weight that `shape` trains.
+
+    Args:
+        config: the supernet.
+        vocab_size: rows of the embedding and output matrices.
+        shape: what was trained.
+        matrix_optimizer: of the hidden matrices; AdamW has the others.
+    """
     width = config.hidden_dim
     attention = 2 * width * config.head_dim * (config.num_heads + config.num_kv_heads)
-    muon = 0
-    adamw = vocab_size * width * (1 if config.tie_embeddings else 2) + width
+    matrices = 0
+    adamw = width * (vocab_size * (1 if config.tie_embeddings else 2) + (config.longest or 0))
+    adamw += config.outer_norm_weights
     for layer in shape.layers:
-        muon += attention
-        adamw += 2 * width + 2 * config.head_dim
+        matrices += attention
+        adamw += config.layer_norm_weights
         if not config.is_sparse(layer):
-            muon += 3 * width * config.dense_ffn_dim
+            matrices += config.ffn_matrices * width * config.dense_ffn_dim
             continue
         experts, _ = shape.selection(layer, config)
         count = experts if isinstance(experts, int) else len(experts)
-        muon += 3 * width * (count * config.expert_dim + config.shared_dim)
+        matrices += 3 * width * (count * config.expert_dim + config.shared_dim)
         # The gradient of a row that took no part is zero, and its moments move all the same.
         adamw += width * config.num_experts
-    return Traffic(_WEIGHT_BYTES * (_MUON_PASSES * muon + _ADAMW_PASSES * adamw), calls=1)
+    passes = _MUON_PASSES if matrix_optimizer == "muon" else _ADAMW_PASSES
+    return Traffic(_WEIGHT_BYTES * (passes * matrices + _ADAMW_PASSES * adamw), calls=1)

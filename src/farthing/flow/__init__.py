@@ -1,5 +1,6 @@
 """The stages in order, and what they need to know: the public door of farthing for scripts."""
 
+from farthing.flow.borrow import borrow, take_sizes
 from farthing.flow.config import RunConfig
 from farthing.flow.known import choose_member, spread_members
 from farthing.flow.opening import corpus_of, find_run, open_model, open_run
@@ -14,6 +15,7 @@ from farthing.flow.run import (
 
 __all__ = [
     "RunConfig",
+    "borrow",
     "choose_member",
     "corpus_of",
     "find_run",
@@ -26,4 +28,5 @@ __all__ = [
     "run_gguf",
     "run_train",
     "spread_members",
+    "take_sizes",
 ]

@@ -13,6 +13,7 @@ from farthing.stages.curate.config import CurateConfig
 from farthing.stages.evaluate.config import EvaluateConfig
 from farthing.stages.train.config import TrainConfig
 from farthing.stages.train.elastic_schedule import ElasticSchedule
+from farthing.stages.train.start.config import StartConfig
 
 
 class RunConfig(Config):
@@ -24,6 +25,9 @@ class RunConfig(Config):
     corpus: CurateConfig = Field(default=CurateConfig(), description="which text")
     model: ModelConfig = Field(description="the sizes of the supernet")
     train: TrainConfig = Field(description="the training run")
+    start: StartConfig | None = Field(
+        default=None, description="a trained model to begin with; null: random weights"
+    )
     evaluate: EvaluateConfig = Field(
         description="the members of the family: registered before training, scored after"
     )
@@ -32,5 +36,11 @@ class RunConfig(Config):
     def _members_and_elastic_sizes_fit(self) -> Self:
         # Said before any text is read: these errors need the sizes only.
         distinct_shapes(self.evaluate.members, self.model)
-        ElasticSchedule(self.train.elastic, self.model, self.train.seed)
+        ElasticSchedule(self.train, self.model)
+        elastic = self.train.elastic
+        taught = self.start is not None and self.start.distill is not None
+        if taught and elastic is not None and elastic.distill_weight:
+            raise ValueError(
+                "start.distill and train.elastic.distill_weight name two teachers: leave one out"
+            )
         return self

@@ -46,8 +46,13 @@ def open_model(place: Path) -> Supernet:
     return open_member(place, device=choose_device("auto"))
 
 
-def find_run(workspace: Workspace, name: str | None) -> Path:
+def find_run(workspace: Workspace, name: str | None, *, option: str = "--run") -> Path:
     """The finished run called `name` (a folder under runs/, its start is enough), or the only one.
+
+    Args:
+        workspace: where to look.
+        name: of the run; None where there is only one.
+        option: with which the user names it.
 
     Raises:
         ConfigError: no run or several runs fit; the remedy lists them.
@@ -64,7 +69,7 @@ def find_run(workspace: Workspace, name: str | None) -> Path:
         f"{len(fitting)} finished runs in {workspace.root} fit {name!r}"
         if name
         else f"{workspace.root} holds {len(finished)} finished runs",
-        remedy=f"name one with --run: {there}" if there else "train one: farthing train",
+        remedy=f"name one with {option}: {there}" if there else "train one: farthing train",
     )
 
 

@@ -9,19 +9,29 @@ from farthing.errors import ConfigError
 from farthing.flow.config import RunConfig
 from farthing.model.shape import distinct_shapes
 from farthing.session import Session, starts_of
+from farthing.stages.train.start.begin import Start
 from farthing.text.corpus import Corpus
 
 
-def registered_plan(run: RunConfig, corpus: Corpus) -> Plan:
-    """Recipe and members, each with its share: in proportion to active FLOPs per token."""
+def registered_plan(run: RunConfig, corpus: Corpus, start: Start | None = None) -> Plan:
+    """Recipe and members, each with its share: in proportion to active FLOPs per token.
+
+    Args:
+        run: the recipe.
+        corpus: what it reads.
+        start: what it starts from; the plan names that by its digest, wherever it stands.
+    """
     shapes = distinct_shapes(run.evaluate.members, run.model)
     flops = [flops_per_token(run.model, corpus.vocab_size, shape) for shape in shapes]
     recipe = run.model_dump(mode="json")
+    if start is not None:
+        recipe["start"] = start.identity
     return Plan(
         name=run.name,
         recipe=recipe,
         recipe_digest=digest_json(recipe),
         corpus_digest=corpus.digest,
+        parent=start.source.parent if start else None,
         members=tuple(
             Member(shape=str(shape), share=cost / sum(flops))
             for shape, cost in zip(shapes, flops, strict=True)

@@ -16,7 +16,7 @@ from typing import Any
 from farthing.artifacts.benchmarks import KIND as BENCHMARKS
 from farthing.artifacts.benchmarks import BenchmarkMatrix, open_benchmarks
 from farthing.artifacts.entries import Evaluation, Extraction
-from farthing.artifacts.manifest import Manifest, read_manifest, verify_files
+from farthing.artifacts.manifest import MANIFEST_NAME, Manifest, read_manifest, verify_files
 from farthing.artifacts.scores import KIND as SCORES
 from farthing.artifacts.scores import ScoreMatrix, open_scores
 from farthing.artifacts.storage import make_directory, write_atomic
@@ -24,6 +24,7 @@ from farthing.flow.config import RunConfig
 from farthing.flow.known import card_facts, card_inputs
 from farthing.flow.opening import RECIPE_NAME
 from farthing.flow.plan import check_resumption, registered_plan, sign_plan
+from farthing.flow.start import open_source
 from farthing.ledger.figures import make_rates
 from farthing.ledger.journal import RunRecorder
 from farthing.ledger.spending import spending_text
@@ -46,6 +47,7 @@ from farthing.stages.extract.run import extract
 from farthing.stages.train.config import TrainConfig
 from farthing.stages.train.run import KIND as SUPERNET
 from farthing.stages.train.run import SUPERNET_ROOM, check_fit, resumable_step, train
+from farthing.stages.train.start.begin import prepare_start
 from farthing.text.corpus import KIND as CORPUS
 from farthing.text.corpus import Corpus
 from farthing.text.tokenizer import Tokenizer
@@ -65,7 +67,7 @@ def run_curate(run: RunConfig, session: Session, *, rerun: bool = False) -> Corp
     """Text to corpus."""
     settings = run.corpus.model_dump(mode="json", exclude={"sources"})
     key = input_key("curate", settings, source_identity(run.corpus), _CURATE_CODE)
-    job = Job("curation", run.name, "corpora", CORPUS, key)
+    job = Job("curation", _corpus_name(key, session) or run.name, "corpora", CORPUS, key)
 
     def make(place: Path, recorder: RunRecorder) -> Manifest:
         def report(phase: str, share: float) -> None:
@@ -78,15 +80,33 @@ def run_curate(run: RunConfig, session: Session, *, rerun: bool = False) -> Corp
     return Corpus.open(made(job, session, make, rerun=rerun), verify=True)
 
 
+def _corpus_name(key: str, session: Session) -> str | None:
+    """The name under which another recipe has made this very corpus; None if none has."""
+    for path in sorted((session.workspace.root / "corpora").glob(f"[!.]*/{MANIFEST_NAME}")):
+        name = path.parent.name.rpartition("-")[0]
+        if path.parent == session.workspace.place("corpora", name, key):
+            return name
+    return None
+
+
 def run_train(run: RunConfig, corpus: Corpus, session: Session, *, rerun: bool = False) -> Path:
-    """Corpus to supernet, after the plan is signed; returns the run's folder."""
-    plan = registered_plan(run, corpus)
-    check_fit(run.train, run.model, corpus)
+    """Corpus (and a trained model, if `run.start` names one) to supernet; returns the run's folder.
+
+    The plan is signed first.
+    """
+    _, batches = check_fit(run.train, run.model, corpus)
+    start = None
+    if run.start is not None:
+        source = open_source(run.start.from_, session.workspace)
+        start = prepare_start(run.start, source, run.model, corpus, batches)
+        session.show.line(f"start     {start}")
+    plan = registered_plan(run, corpus, start)
     settings = {
         "model": run.model.model_dump(mode="json"),
         "train": run.train.model_dump(mode="json", exclude=set(TrainConfig.harmless)),
     }
-    key = input_key("train", settings, corpus.digest, _TRAIN_CODE)
+    inputs = {"corpus": corpus.digest, "start": start.identity if start else None}
+    key = input_key("train", settings, inputs, _TRAIN_CODE)
     job = Job("training", run.name, "runs", SUPERNET, key, inner=SUPERNET_ROOM)
     rates = make_rates(session.settings)
 
@@ -114,6 +134,7 @@ def run_train(run: RunConfig, corpus: Corpus, session: Session, *, rerun: bool =
                 run.train.steps,
                 first,
             ),
+            start=start,
         )
 
     return made(job, session, make, rerun=rerun, before=sign)

@@ -114,6 +114,7 @@ def make_bill(workspace: Workspace, settings: WorkspaceSettings) -> Bill:
         purposes[purpose] = add_figures(line.figures for line in lines if line.purpose == purpose)
     genesis = records[0].body
     assert isinstance(genesis, Genesis)  # the reader takes the key from it
+    families = family_costs(records, runs, rates)
     left_out = list(_ALWAYS_LEFT_OUT)
     if rates.pue is None:
         left_out.append("cooling and power distribution: this is IT energy only, PUE is not set")
@@ -122,9 +123,9 @@ def make_bill(workspace: Workspace, settings: WorkspaceSettings) -> Bill:
         lines=lines,
         purposes=purposes,
         total=add_figures(line.figures for line in lines),
-        families=family_costs(records, runs, rates),
+        families=families,
         basis=_basis(rates),
-        unknown=_unknown(rates, runs, lines),
+        unknown=(*_unknown(rates, runs, lines), *_from_outside(families)),
         notes=_notes(book.torn_bytes, runs),
         left_out=tuple(left_out),
         head=records[-1].entry.head,
@@ -187,6 +188,15 @@ def _unknown(rates: Rates, runs: Sequence[RunAccount], lines: Sequence[RunLine])
         )
     notes += [_lost_journal(run) for run in runs if run.evidence == "clock"]
     return tuple(notes)
+
+
+def _from_outside(families: Sequence[FamilyCost]) -> list[str]:
+    return [
+        f"{family.name} starts from the supernet {family.outside}, which no run of this book made: "
+        "what that one cost is not in this bill (the bill of its own workspace says it)"
+        for family in families
+        if family.outside is not None
+    ]
 
 
 def _lost_journal(run: RunAccount) -> str:

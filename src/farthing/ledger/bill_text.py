@@ -94,6 +94,14 @@ def _family_table(family: FamilyCost, basis: Basis) -> Table:
         *_three(parent.kwh),
         *_three(parent.usd[basis]),
     )
+    if family.inherited is not None:
+        table.add_row(
+            "(of which inherited)",
+            "",
+            *_three(family.inherited.device_hours),
+            *_three(family.inherited.kwh),
+            *_three(family.inherited.usd[basis]),
+        )
     table.add_section()
     for member in family.members:
         ways = (member.marginal, member.amortised, member.fully_loaded)

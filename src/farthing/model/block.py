@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.attention.flex_attention import BlockMask
 
-from farthing.model.attention import Attention, LayerCache, Product
+from farthing.model.attention import Attention, LayerCache, Product, Rope
 from farthing.model.config import ModelConfig
 from farthing.model.experts import Experts
 from farthing.model.kernels.swiglu import swiglu
-from farthing.model.norm import RmsNorm
+from farthing.model.norm import make_norm
 from farthing.model.router import Router
 
 
@@ -33,12 +35,40 @@ class FeedForward(nn.Module):
         return self.product(swiglu(gate_up), self.down_proj.weight)
 
 
+class TwoMatrixFeedForward(nn.Module):
+    """down(activation(up(x)))."""
+
+    def __init__(
+        self, hidden_dim: int, inner_dim: int, activation: Callable[[Tensor], Tensor]
+    ) -> None:
+        super().__init__()
+        self.up_proj = nn.Linear(hidden_dim, inner_dim, bias=False)
+        self.down_proj = nn.Linear(inner_dim, hidden_dim, bias=False)
+        self.activation = activation
+        self.product: Product = F.linear
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., D) to (..., D)."""
+        inner = self.activation(self.product(x, self.up_proj.weight))
+        return self.product(inner, self.down_proj.weight)
+
+
+def squared_relu(x: Tensor) -> Tensor:
+    """relu(x)**2 (Primer, arXiv 2109.08668)."""
+    return F.relu(x).square()
+
+
 class SparseFeedForward(nn.Module):
     """Routed experts plus shared experts that see every token."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.router = Router(config.num_experts, config.hidden_dim, config.routed_scale)
+        self.router = Router(
+            config.num_experts,
+            config.hidden_dim,
+            config.routed_scale,
+            own_bias=config.balance_pairs,
+        )
         self.experts = Experts(config.num_experts, config.hidden_dim, config.expert_dim)
         self.shared_experts = (
             FeedForward(config.hidden_dim, config.shared_dim) if config.shared_dim else None
@@ -57,19 +87,15 @@ class DecoderLayer(nn.Module):
 
     def __init__(self, config: ModelConfig, *, sparse: bool) -> None:
         super().__init__()
-        self.input_layernorm = RmsNorm(config.hidden_dim, config.norm_eps)
+        self.input_layernorm = make_norm(config)
         self.self_attn = Attention(config)
-        self.post_attention_layernorm = RmsNorm(config.hidden_dim, config.norm_eps)
-        self.mlp = (
-            SparseFeedForward(config)
-            if sparse
-            else FeedForward(config.hidden_dim, config.dense_ffn_dim)
-        )
+        self.post_attention_layernorm = make_norm(config)
+        self.mlp = SparseFeedForward(config) if sparse else _dense_block(config)
 
     def forward(
         self,
         x_BTD: Tensor,
-        rope: tuple[Tensor, Tensor],
+        rope: Rope | None,
         starts_BT: Tensor | None,
         cache: LayerCache | None,
         selection: tuple[Tensor | None, int] | None,
@@ -81,3 +107,10 @@ class DecoderLayer(nn.Module):
         normed_BTD = self.post_attention_layernorm(x_BTD)
         out_BTD: Tensor = self.mlp(normed_BTD, *(selection or ()))
         return x_BTD + out_BTD
+
+
+def _dense_block(config: ModelConfig) -> FeedForward | TwoMatrixFeedForward:
+    sizes = (config.hidden_dim, config.dense_ffn_dim)
+    if config.activation == "swiglu":
+        return FeedForward(*sizes)
+    return TwoMatrixFeedForward(*sizes, F.gelu if config.activation == "gelu" else squared_relu)

@@ -32,18 +32,25 @@ def generate_tokens(
         temperature: 0 takes the likeliest token each time.
         top_p: sample among the likeliest tokens that together reach this probability.
         seed: of the sampling; the same seed gives the same text.
+
+    A model with learned positions sees the last ones: where they are full, all that it still sees
+    is computed anew for each token, as nanoGPT does.
     """
     device = model.embed_tokens.weight.device
     generator = torch.Generator().manual_seed(seed)
     cache = KeyValueCache(shape)
     tokens = [model.end_of_text, *prompt]
+    seen, longest = list(tokens), model.config.longest
     for _ in range(max_tokens):
+        if longest is not None and cache.length + len(tokens) > longest:
+            cache, tokens = KeyValueCache(shape), seen[-longest:]
         logits_BTV = model(torch.tensor([tokens], device=device), shape, cache)
         token = _sample(logits_BTV[0, -1].float().cpu(), temperature, top_p, generator)
         if token == model.end_of_text:
             return
         yield token
         tokens = [token]
+        seen.append(token)
 
 
 def _sample(logits_V: Tensor, temperature: float, top_p: float, generator: torch.Generator) -> int:

@@ -20,21 +20,46 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from farthing.errors import ArtifactError
+from farthing.errors import ArtifactError, ShapeError
 from farthing.model.config import ModelConfig
 from farthing.model.transformer import Transformer
 
 SPARSE, DENSE = "glm4_moe", "qwen3"
 
-# Of an expert that fills up a layer with fewer experts than the widest: never among the top k,
-# since a sigmoid is at most 1 and balancing biases are far smaller.
-UNSELECTABLE = -1e4
-
 _ARCHITECTURES = {SPARSE: "Glm4MoeForCausalLM", DENSE: "Qwen3ForCausalLM"}
 _ROUTER = {"weight": "gate.weight", "balance_bias": "gate.e_score_correction_bias"}
 _EXPERTS = re.compile(r"(layers\.\d+\.mlp)\.experts\.(\w+_proj)")
 _EXPERT = re.compile(r"(layers\.\d+\.mlp)\.experts\.(\d+)\.(\w+_proj)\.weight")
-_TRAINING_ONLY = ("expert_ranking", ".router.mass")
+_TRAINING_ONLY = ("expert_ranking", ".router.mass", ".router.pair_bias")
+
+
+# What both layouts take for granted.
+_GIVEN = {
+    "positions": "rope",
+    "norm": "rms",
+    "norm_weights": True,
+    "qk_norm": True,
+    "embedding_norm": False,
+    "activation": "swiglu",
+}
+
+
+def check_layout(sizes: ModelConfig) -> None:
+    """Refuse a model that neither layout can say.
+
+    Raises:
+        ShapeError: it has settings of a dense baseline.
+    """
+    settings = {name: getattr(sizes, name) for name in _GIVEN}
+    other = {name: value for name, value in settings.items() if value != _GIVEN[name]}
+    if other:
+        words = ", ".join(f"{name}: {value}".lower() for name, value in other.items())
+        raise ShapeError(
+            f"a model with {words} is none that {SPARSE} or {DENSE} can say: no other tool would "
+            "compute it right",
+            remedy="it runs in farthing (`farthing generate`, `farthing evaluate`); for a model to "
+            "extract, leave these settings at their defaults",
+        )
 
 
 def write_config(model: Transformer, *, pad_token: int) -> dict[str, Any]:

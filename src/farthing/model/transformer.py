@@ -9,14 +9,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from farthing.model.attention import LayerCache, rope_tables
+from farthing.errors import UsageError
+from farthing.model.attention import LayerCache, Rope, rope_tables
 from farthing.model.block import DecoderLayer, SparseFeedForward
 from farthing.model.config import ModelConfig
 from farthing.model.kernels.attention import document_starts
 from farthing.model.kernels.cross_entropy import linear_cross_entropy, linear_token_losses
+from farthing.model.kernels.distillation import linear_distillation
 from farthing.model.kernels.varlen import shared_mask
-from farthing.model.norm import RmsNorm
+from farthing.model.norm import make_norm
 from farthing.model.shape import Shape
+
+# Shapes whose listed experts stay on the device: a step may pass through several in turns.
+_LISTED_SHAPES = 8
 
 
 class KeyValueCache:
@@ -41,11 +46,14 @@ class Transformer(nn.Module):
         self.end_of_text = end_of_text
         self.full_shape = Shape.full(config)
         self.embed_tokens = nn.Embedding(vocab_size, config.hidden_dim)
+        learned = config.positions == "learned"
+        self.embed_positions = nn.Embedding(config.context, config.hidden_dim) if learned else None
+        self.embed_norm = make_norm(config) if config.embedding_norm else nn.Identity()
         self.layers = nn.ModuleList(
             DecoderLayer(config, sparse=config.is_sparse(layer))
             for layer in range(config.num_layers)
         )
-        self.norm = RmsNorm(config.hidden_dim, config.norm_eps)
+        self.norm = make_norm(config)
         self.lm_head = nn.Linear(config.hidden_dim, vocab_size, bias=False)
         if config.tie_embeddings:
             self.lm_head.weight = self.embed_tokens.weight
@@ -54,8 +62,9 @@ class Transformer(nn.Module):
         self.register_buffer(
             "expert_ranking", torch.arange(config.num_experts).repeat(sparse_layers, 1)
         )
-        self._register_rope(config.context)
-        self._listed: tuple[Shape, torch.device, dict[int, Tensor]] | None = None
+        if not learned:
+            self._register_rope(config.context)
+        self._listed: list[tuple[Shape, torch.device, dict[int, Tensor]]] = []
 
     def forward(
         self, tokens_BT: Tensor, shape: Shape | None = None, cache: KeyValueCache | None = None
@@ -92,16 +101,66 @@ class Transformer(nn.Module):
         )
         return losses_N.view_as(targets_BT)
 
+    def teaching_nats(self, tokens_BT: Tensor, targets_BT: Tensor) -> tuple[Tensor, Tensor]:
+        """`mean_nats` of the full shape, and what `distilled_nats` learns from, (B, T, D)."""
+        hidden_BTD = self._hidden(tokens_BT, self.full_shape, None)
+        nats = linear_cross_entropy(
+            hidden_BTD.flatten(0, 1), self.lm_head.weight, targets_BT.flatten()
+        )
+        return nats, hidden_BTD.detach()
+
+    @torch.no_grad()
+    def teacher_rows(self, tokens_BT: Tensor) -> Tensor:
+        """What `distilled_nats` learns from, (B, T, D): a pass of its own; no router counts it."""
+        training = self.training
+        self.eval()
+        try:
+            return self._hidden(tokens_BT, self.full_shape, None)
+        finally:
+            self.train(training)
+
+    def distilled_nats(
+        self,
+        tokens_BT: Tensor,
+        targets_BT: Tensor,
+        shape: Shape,
+        teacher_BTD: Tensor,
+        *,
+        share: float,
+        temperature: float,
+        teacher_weight_VD: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """The loss of a shape that also learns from the full one, and its cross-entropy alone.
+
+        Args:
+            tokens_BT: token ids.
+            targets_BT: the next ones.
+            shape: the student.
+            teacher_BTD: from `teaching_nats` or `teacher_rows` on the same tokens.
+            share: as `linear_distillation` takes it.
+            temperature: as `linear_distillation` takes it.
+            teacher_weight_VD: as `linear_distillation` takes it; None where the teacher is this
+                model.
+        """
+        hidden_BTD = self._hidden(tokens_BT, shape, None)
+        return linear_distillation(
+            hidden_BTD.flatten(0, 1),
+            self.lm_head.weight,
+            targets_BT.flatten(),
+            teacher_BTD.flatten(0, 1),
+            share=share,
+            temperature=temperature,
+            teacher_weight_VD=teacher_weight_VD,
+        )
+
     def _hidden(self, tokens_BT: Tensor, shape: Shape, cache: KeyValueCache | None) -> Tensor:
         """What the output matrix reads, (B, T, D)."""
         start = cache.length if cache else 0
         length = tokens_BT.shape[1]
-        if start + length > self.rope_cos.shape[0]:
-            self._register_rope(2 * (start + length))
-        rope = (self.rope_cos[start : start + length], self.rope_sin[start : start + length])
+        rope = self._rope(start, length)
         starts_BT = None if cache else document_starts(tokens_BT, self.end_of_text)
         mask = shared_mask(starts_BT, self.config.head_dim)
-        x_BTD = self.embed_tokens(tokens_BT)
+        x_BTD = self._embed(tokens_BT, start)
         for layer in shape.layers:
             x_BTD = self.layers[layer](
                 x_BTD,
@@ -136,22 +195,54 @@ class Transformer(nn.Module):
     def _listed_experts(self, shape: Shape) -> dict[int, Tensor]:
         """The ids of each layer whose experts a shape lists one by one, on the device.
 
-        Copied there together, once for all passes of a step.
+        Copied there together, once for all micro-batches of a step.
         """
         device = self.expert_ranking.device
-        if self._listed is None or self._listed[:2] != (shape, device):
-            chosen = {
-                layer: shape.selection(layer, self.config)[0]
-                for layer in shape.layers
-                if self.config.is_sparse(layer)
-            }
-            listed = {layer: ids for layer, ids in chosen.items() if not isinstance(ids, int)}
-            every = torch.tensor([expert for ids in listed.values() for expert in ids])
-            if device.type != "cpu":
-                every = every.pin_memory().to(device, non_blocking=True)
-            parts = torch.split(every, [len(ids) for ids in listed.values()])
-            self._listed = shape, device, dict(zip(listed, parts, strict=True))
-        return self._listed[2]
+        for held, where, ids in self._listed:
+            if held == shape and where == device:
+                return ids
+        chosen = {
+            layer: shape.selection(layer, self.config)[0]
+            for layer in shape.layers
+            if self.config.is_sparse(layer)
+        }
+        listed = {layer: ids for layer, ids in chosen.items() if not isinstance(ids, int)}
+        every = torch.tensor([expert for ids in listed.values() for expert in ids])
+        if device.type != "cpu":
+            every = every.pin_memory().to(device, non_blocking=True)
+        parts = torch.split(every, [len(ids) for ids in listed.values()])
+        self._listed = [
+            *self._listed[1 - _LISTED_SHAPES :],
+            (shape, device, dict(zip(listed, parts, strict=True))),
+        ]
+        return self._listed[-1][2]
+
+    def _embed(self, tokens_BT: Tensor, start: int) -> Tensor:
+        """What the first layer reads; positions count from the start of the window.
+
+        Raises:
+            UsageError: there are fewer learned positions.
+        """
+        x_BTD: Tensor = self.embed_tokens(tokens_BT)
+        if self.embed_positions is not None:
+            end = start + tokens_BT.shape[1]
+            if end > self.config.context:
+                raise UsageError(
+                    f"{end} tokens are too many: the model has learned {self.config.context} "
+                    "positions",
+                    remedy="give it a shorter text; models with positions: rope have no such limit",
+                )
+            x_BTD = x_BTD + self.embed_positions.weight[start:end]
+        # The residual stream keeps its precision where products have a lower one.
+        normed_BTD: Tensor = self.embed_norm(x_BTD)
+        return normed_BTD.to(x_BTD.dtype)
+
+    def _rope(self, start: int, length: int) -> Rope | None:
+        if self.embed_positions is not None:
+            return None
+        if start + length > self.rope_cos.shape[0]:
+            self._register_rope(2 * (start + length))
+        return self.rope_cos[start : start + length], self.rope_sin[start : start + length]
 
     def _register_rope(self, length: int) -> None:
         cos, sin = rope_tables(self.config, length)

@@ -87,6 +87,17 @@ def load_recipe(name_or_path: str, overrides: Sequence[str], cls: type[ConfigT])
         ConfigError: an unknown recipe, a file that cannot be read, wrong YAML, a malformed
             override, or a key or value that `cls` refuses.
     """
+    data, where = read_recipe(name_or_path, overrides)
+    return parse_config(cls, data, where=where)
+
+
+def read_recipe(name_or_path: str, overrides: Sequence[str]) -> tuple[Any, str]:
+    """A recipe with overrides applied, as plain YAML data, and what it is called in messages.
+
+    Raises:
+        ConfigError: an unknown recipe, a file that cannot be read, wrong YAML, or a malformed
+            override.
+    """
     if name_or_path.endswith(_SUFFIXES):
         text, where = _read_file(Path(name_or_path)), name_or_path
     else:
@@ -95,7 +106,7 @@ def load_recipe(name_or_path: str, overrides: Sequence[str], cls: type[ConfigT])
     for override in overrides:
         data = _overridden(data, override)
         where += f" --set {override}"
-    return parse_config(cls, data, where=where)
+    return data, where
 
 
 def _shipped() -> dict[str, Traversable]:

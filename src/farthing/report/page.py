@@ -10,6 +10,7 @@ from importlib import resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from farthing.charts.visible import first_line, visible
 from farthing.quantity import MARKS_EXPLAINED
 from farthing.report.facts.gather import ReportFacts
 from farthing.report.numbers import data_size, percent, plain, short, whole
@@ -21,7 +22,6 @@ from farthing.report.sections.members import members_section
 from farthing.report.sections.overview import overview
 from farthing.report.sections.text import data_section, lineage_section, samples_section
 from farthing.report.shown import MARK_OF_KIND
-from farthing.report.visible import first_line, visible
 
 GENERATOR = "farthing report"
 

@@ -44,7 +44,13 @@ class Batches:
     """Any batch of a run, by the number of its first sequence."""
 
     def __init__(
-        self, corpus: Corpus, *, context: int, weights: Mapping[str, float] | None, seed: int
+        self,
+        corpus: Corpus,
+        *,
+        context: int,
+        weights: Mapping[str, float] | None,
+        seed: int,
+        first: int = 0,
     ) -> None:
         """Lay out the order over the training split of `corpus`.
 
@@ -54,6 +60,7 @@ class Batches:
             weights: share of the sequences for each domain; None in proportion to the training
                 tokens.
             seed: of the data order.
+            first: sequence of that order which this run calls its sequence 0.
 
         Raises:
             ConfigError: weights that make no mixture of this corpus.
@@ -61,15 +68,16 @@ class Batches:
         """
         lengths = {domain: corpus.tokens("train", domain) for domain in corpus.domains}
         self.order = DataOrder(lengths, lengths if weights is None else weights, context, seed)
+        self.first = first
         self._corpus = corpus
         self._window = context + 1
         self._shards = {domain: corpus.shard("train", domain) for domain in self.order.quotas}
 
     def batch(self, first: int, count: int) -> Batch:
-        """Sequences `first` to `first + count - 1`."""
+        """Sequences `first` to `first + count - 1` of this run."""
         tokens_BW = np.empty((count, self._window), dtype=np.int64)
         for row in range(count):
-            tokens_BW[row] = self._read(self.order.locate(first + row))
+            tokens_BW[row] = self._read(self.order.locate(self.first + first + row))
         return Batch(tokens=tokens_BW, end_of_text=self._corpus.tokenizer.end_of_text)
 
     def describe(self, first: int, count: int) -> list[str]:
@@ -77,7 +85,7 @@ class Batches:
         names: dict[str, list[str]] = {}
         lines = []
         for i in range(first, first + count):
-            place = self.order.locate(i)
+            place = self.order.locate(self.first + i)
             if place.domain not in names:
                 records = self._corpus.documents("train", place.domain)
                 names[place.domain] = [record.id for record in records]

@@ -28,8 +28,8 @@ def close(actual: torch.Tensor, expected: torch.Tensor) -> None:
     torch.testing.assert_close(actual, expected, rtol=0, atol=2e-5)
 
 
-@pytest.fixture
-def supernet(tmp_path: Path) -> Supernet:
+@pytest.fixture(params=[(), ((6, 2), (3, 2), (2, 1))], ids=["shared bias", "bias by size"])
+def supernet(tmp_path: Path, request: pytest.FixtureRequest) -> Supernet:
     sizes = ModelConfig(
         num_layers=5,
         hidden_dim=16,
@@ -41,6 +41,7 @@ def supernet(tmp_path: Path) -> Supernet:
         expert_dim=8,
         top_k=3,
         context=16,
+        balance_pairs=request.param,
     )
     tokenizer = byte_vocabulary()
     model = Transformer(sizes, tokenizer.vocab_size, tokenizer.end_of_text)
@@ -52,6 +53,8 @@ def supernet(tmp_path: Path) -> Supernet:
                 weight.copy_(0.3 * torch.randn(weight.shape, generator=source))
         for place, block in enumerate(model.sparse_blocks()):
             block.router.balance_bias.copy_(torch.randn(6, generator=source))
+            if request.param:
+                block.router.pair_bias.copy_(torch.randn(3, 6, generator=source))
             model.expert_ranking[place] = torch.randperm(6, generator=source)
     folder = tmp_path / "supernet"
     folder.mkdir()
@@ -90,6 +93,8 @@ def test_a_member_gives_the_logits_of_its_parent_at_that_shape(supernet, tmp_pat
     assert member.origin["shape"] == str(shape)
 
 
+# With biases by size, a member has kept its own alone.
+@pytest.mark.parametrize("supernet", [()], indirect=True)
 def test_a_member_of_a_member_is_the_member_of_the_supernet(supernet, tmp_path: Path):
     config = supernet.model.config
     first = Shape.parse("5L-4E-2K", config)

@@ -18,7 +18,9 @@ from farthing.stages.train.compiled import (
     graph_limit,
     graphs_compiled,
 )
-from farthing.stages.train.config import ElasticConfig
+from farthing.stages.train.config import TrainConfig
+from farthing.stages.train.elastic_config import ElasticConfig
+from farthing.stages.train.elastic_fit import balance_pairs
 from farthing.stages.train.elastic_schedule import ElasticSchedule
 from farthing.stages.train.recompute import recompute
 
@@ -63,15 +65,16 @@ def _traced_only(monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda function, **_mode: compile_with(function))
 
 
-def _model():
-    model = Transformer(SIZES, VOCAB, end_of_text=0).train()
+def _model(elastic=ELASTIC):
+    sizes = SIZES.model_copy(update={"balance_pairs": balance_pairs(elastic, SIZES)})
+    model = Transformer(sizes, VOCAB, end_of_text=0).train()
     initialize(model, seed=0)
     return model
 
 
 def _losses(model, steps, *, first=0):
     """Losses of forward and backward passes; every other batch has document boundaries."""
-    schedule = ElasticSchedule(ELASTIC, SIZES, seed=0)
+    schedule = ElasticSchedule(TrainConfig(steps=STEPS, batch_sequences=2, elastic=ELASTIC), SIZES)
     losses, graphs = [], []
     for step in range(first, first + steps):
         source = torch.Generator().manual_seed(step)
@@ -94,17 +97,21 @@ def _assert_equal_training(compiled, plain):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("_traced_only")
-def test_elastic_steps_meet_few_graphs_and_the_losses_of_plain_layers():
-    plain, compiled = _model(), _model()
+@pytest.mark.parametrize("balance", ["shared", "by_size"])
+def test_elastic_steps_meet_few_graphs_and_the_losses_of_plain_layers(balance):
+    elastic = ELASTIC.model_copy(update={"balance": balance})
+    plain, compiled = _model(elastic), _model(elastic)
     compile_layers(compiled, "blocks")
     before = graphs_compiled()
-    with bounded_graphs(graph_limit(SIZES, ELASTIC)):
+    with bounded_graphs(graph_limit(SIZES, elastic)):
         losses, graphs = _losses(compiled, STEPS)
     assert losses == pytest.approx(_losses(plain, STEPS)[0], abs=1e-5)
     _assert_equal_training(compiled, plain)
     # Each kind of step compiles the pieces of a layer once; then nothing is compiled any more.
-    assert 0 < graphs[-1] - before <= graph_limit(SIZES, ELASTIC)
-    assert graphs[-1] == graphs[STEPS * 3 // 4]
+    assert 0 < graphs[-1] - before <= graph_limit(SIZES, elastic)
+    if balance == "shared":
+        # Nine pairs of sizes need more steps to be met.
+        assert graphs[-1] == graphs[STEPS * 3 // 4]
 
 
 @pytest.mark.slow

@@ -8,7 +8,8 @@ from farthing.artifacts.config import parse_config
 from farthing.errors import ConfigError
 from farthing.model.config import ModelConfig
 from farthing.model.shape import Shape
-from farthing.stages.train.config import ElasticConfig
+from farthing.stages.train.config import TrainConfig
+from farthing.stages.train.elastic_config import ElasticConfig
 from farthing.stages.train.elastic_schedule import ElasticSchedule
 
 MODEL = ModelConfig(
@@ -32,8 +33,13 @@ NEVER = {"depth_probability": 0.0, "experts_probability": 0.0, "top_k_probabilit
 DRAWS = 20_000
 
 
+def _schedule(elastic, model=MODEL, *, seed=0, steps=1000, **changes):
+    config = TrainConfig(steps=steps, batch_sequences=1, seed=seed, elastic=elastic, **changes)
+    return ElasticSchedule(config, model)
+
+
 def _draw(elastic, steps, seed=0):
-    schedule = ElasticSchedule(elastic, MODEL, seed)
+    schedule = _schedule(elastic, seed=seed)
     return [schedule.draw(step) for step in steps]
 
 
@@ -171,7 +177,7 @@ def test_top_k_never_exceeds_the_experts_that_are_left():
 def test_a_dense_model_is_elastic_in_depth_only():
     dense = MODEL.model_copy(update={"num_experts": 0, "top_k": 0})
     settings = ElasticConfig(**(NEVER | {"depth_probability": 0.5}), depths=(5,))
-    schedule = ElasticSchedule(settings, dense, seed=0)
+    schedule = _schedule(settings, dense)
     shapes = {schedule.draw(step) for step in range(100)}
     assert shapes == {Shape(tuple(range(8)), (), ()), Shape((0, 1, 2, 6, 7), (), ())}
 
@@ -190,7 +196,7 @@ def test_a_dense_model_is_elastic_in_depth_only():
 def test_sizes_that_the_supernet_does_not_have_are_refused_by_name(settings, name, value, limits):
     elastic = ERNIE.model_copy(update=settings)
     with pytest.raises(ConfigError) as caught:
-        ElasticSchedule(elastic, MODEL, seed=0)
+        _schedule(elastic)
     assert f"train.elastic.{name}: {value} " in caught.value.what
     assert limits in caught.value.remedy
 
@@ -198,8 +204,8 @@ def test_sizes_that_the_supernet_does_not_have_are_refused_by_name(settings, nam
 def test_depths_never_cut_into_the_dense_layers():
     model = MODEL.model_copy(update={"num_dense_layers": 3})
     with pytest.raises(ConfigError, match=r"train\.elastic\.depths: 3"):
-        ElasticSchedule(ERNIE.model_copy(update={"depths": (3,)}), model, seed=0)
-    ElasticSchedule(ERNIE.model_copy(update={"depths": (4,)}), model, seed=0)
+        _schedule(ERNIE.model_copy(update={"depths": (3,)}), model)
+    _schedule(ERNIE.model_copy(update={"depths": (4,)}), model)
 
 
 @pytest.mark.parametrize(

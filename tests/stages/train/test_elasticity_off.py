@@ -12,7 +12,8 @@ from torch import Tensor
 from farthing.model.config import ModelConfig
 from farthing.model.initialize import initialize
 from farthing.model.transformer import Transformer
-from farthing.stages.train.config import ElasticConfig, TrainConfig
+from farthing.stages.train.config import TrainConfig
+from farthing.stages.train.elastic_config import ElasticConfig
 from farthing.stages.train.guard import LossGuard
 from farthing.stages.train.optimizer import ModelOptimizer
 from farthing.stages.train.schedule import rate_share

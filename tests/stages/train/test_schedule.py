@@ -1,5 +1,6 @@
 """Warm-up, stable, decay: values worked out by hand."""
 
+import math
 from itertools import pairwise
 
 import pytest
@@ -39,13 +40,25 @@ def test_a_whole_run_can_be_decay():
     assert _all(4, warmup_share=0.0, decay_share=1.0) == pytest.approx([0.8, 0.6, 0.4, 0.2])
 
 
+def test_a_cosine_falls_as_nanogpt_does():
+    steps, warmup, lowest = 40, 10, 0.1
+    shares = _all(steps, warmup_share=0.25, decay_share=0.75, final_share=0.1, decay_shape="cosine")
+    # Its decay_ratio runs over lr_decay_iters - warmup_iters and is 0 right after the warm-up.
+    for step in range(warmup, steps):
+        ratio = (step - warmup) / (steps - warmup)
+        expected = lowest + 0.5 * (1 + math.cos(math.pi * ratio)) * (1 - lowest)
+        assert shares[step] == pytest.approx(expected)
+    assert shares[:warmup] == pytest.approx([(step + 1) / warmup for step in range(warmup)])
+
+
 SHARES = st.integers(0, 100)
 
 
-@given(st.integers(1, 300), SHARES, SHARES, SHARES)
-def test_the_rate_rises_then_falls_and_is_never_zero(steps, warmup, decay, final):
+@given(st.integers(1, 300), SHARES, SHARES, SHARES, st.sampled_from(["linear", "cosine"]))
+def test_the_rate_rises_then_falls_and_is_never_zero(steps, warmup, decay, final, shape):
     shares = _all(
         steps,
+        decay_shape=shape,
         warmup_share=warmup / 100,
         decay_share=min(decay, 100 - warmup) / 100,
         final_share=final / 100,

@@ -9,7 +9,8 @@ from farthing.cost.flops import training_flops
 from farthing.errors import ConfigError
 from farthing.model.config import ModelConfig
 from farthing.stages.train.assemble import assemble
-from farthing.stages.train.config import ElasticConfig, TrainConfig
+from farthing.stages.train.config import TrainConfig
+from farthing.stages.train.elastic_config import ElasticConfig
 from farthing.stages.train.guard import LossGuard
 from farthing.stages.train.recompute import GIB, measure, recomputed_flops
 from farthing.text.batches import Batches
@@ -99,7 +100,7 @@ def test_layers_that_sat_out_have_no_part_in_the_load_ratio(build):
         top_k_probability=0,
     )
     result = _train(build(elastic=shallow), 1)[0]
-    assert len(result.shape.layers) == 2
+    assert len(result.shapes[0].layers) == 2
     assert result.load_ratio == 1.0, "two experts of two, top-2"
 
 
@@ -142,10 +143,10 @@ def test_a_budget_for_activations_recomputes_layers_and_counts_them_apart(build,
         assert (one.loss, one.grad_norm, one.flops) == (other.loss, other.grad_norm, other.flops)
         assert one.recomputed_flops == 0
         if step == 0:
-            again = recomputed_flops(SIZES, one.shape, tight.step.recomputed, **expected)
+            again = recomputed_flops(SIZES, one.shapes[0], tight.step.recomputed, **expected)
             assert other.recomputed_flops == again > 0
             rows = tight.model.vocab_size
-            assert other.flops == training_flops(SIZES, rows, one.shape, **expected)
+            assert other.flops == training_flops(SIZES, rows, one.shapes[0], **expected)
 
 
 def test_a_budget_that_holds_nothing_is_refused(build):

@@ -37,7 +37,7 @@ def linear_cross_entropy(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor
         # Asked here: inside of `apply` it is not known.
         if not (torch.is_grad_enabled() and (hidden_ND.requires_grad or weight_VD.requires_grad)):
             return _mean(linear_token_losses(hidden_ND, weight_VD, targets_N))
-        _check(hidden_ND, weight_VD, targets_N)
+        check_rows(hidden_ND, weight_VD, targets_N)
         return _LinearCrossEntropy.apply(hidden_ND, weight_VD, targets_N)  # type: ignore[no-any-return, no-untyped-call]
     return plain_linear_cross_entropy(hidden_ND, weight_VD, targets_N)
 
@@ -64,7 +64,7 @@ def linear_token_losses(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor)
     """
     if not usable(hidden_ND, weight_VD):
         return plain_linear_token_losses(hidden_ND, weight_VD, targets_N)
-    _check(hidden_ND, weight_VD, targets_N)
+    check_rows(hidden_ND, weight_VD, targets_N)
     dtype = product_dtype(hidden_ND)
     losses_N = torch.empty(len(hidden_ND), dtype=torch.float32)
     for _ in _scored_chunks(hidden_ND.to(dtype), weight_VD.to(dtype), targets_N, losses_N, 0.0):
@@ -97,7 +97,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
             if d_hidden is not None:
                 torch.mm(d_logits, weight, out=d_hidden[part])
             if d_weight is not None:
-                _add_product(d_weight, d_logits.T, hidden[part])
+                add_product(d_weight, d_logits.T, hidden[part])
         ctx.save_for_backward(d_hidden, d_weight)
         ctx.hidden_dtype = hidden_ND.dtype
         return _mean(losses_N)
@@ -140,7 +140,8 @@ def _mean(losses_N: Tensor) -> Tensor:
     return losses_N.double().mean().float()
 
 
-def _check(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> None:
+def check_rows(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> None:
+    """Refuse what does not fit: errors as for `linear_cross_entropy`."""
     hidden, weight = tuple(hidden_ND.shape), tuple(weight_VD.shape)
     if len(hidden) != 2 or len(weight) != 2 or hidden[1] != weight[1]:
         raise ValueError(
@@ -157,14 +158,15 @@ def _check(hidden_ND: Tensor, weight_VD: Tensor, targets_N: Tensor) -> None:
             f"targets of {targets_N.dtype} and shape {tuple(targets_N.shape)}: "
             f"one int64 id for each of {hidden[0]} tokens"
         )
-    # The kernel reads and writes where the targets point.
+    # The kernel reads and writes where the targets point; elsewhere the device's operators look
+    # themselves, and nobody waits for the answer.
     tokens, vocab = hidden[0], weight[0]
-    for target in targets_N.aminmax() if tokens else ():
+    for target in targets_N.aminmax() if tokens and targets_N.device.type == "cpu" else ():
         if not 0 <= target < vocab:
             raise IndexError(f"target {int(target)} is out of bounds: the vocabulary is {vocab}")
 
 
-def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
+def add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
     """Add left @ right to `total`, the sum over chunks in the total's own precision."""
     if left.dtype == total.dtype:
         total.addmm_(left, right)

@@ -66,12 +66,13 @@ def plain_turned_heads(
     keys = (heads - queries) // 2
     rows_BTHE = rows_BTP.reshape(*rows_BTP.shape[:-1], heads, width)
     q_BTHE, k_BTGE, v_BTGE = torch.split(rows_BTHE, [queries, keys, keys], dim=2)
-    q_BTHE = _turn(F.rms_norm(q_BTHE.to(q_weight_E.dtype), (width,), q_weight_E, eps), rope)
-    k_BTGE = _turn(F.rms_norm(k_BTGE.to(k_weight_E.dtype), (width,), k_weight_E, eps), rope)
+    q_BTHE = turned(F.rms_norm(q_BTHE.to(q_weight_E.dtype), (width,), q_weight_E, eps), rope)
+    k_BTGE = turned(F.rms_norm(k_BTGE.to(k_weight_E.dtype), (width,), k_weight_E, eps), rope)
     return q_BTHE.to(rows_BTP.dtype), k_BTGE.to(rows_BTP.dtype), v_BTGE
 
 
-def _turn(x_BTHE: Tensor, rope: tuple[Tensor, Tensor]) -> Tensor:
+def turned(x_BTHE: Tensor, rope: tuple[Tensor, Tensor]) -> Tensor:
+    """RoPE in half-split form, by tables of (T, E)."""
     cos_TE, sin_TE = (table[:, None].to(x_BTHE.dtype) for table in rope)
     first, second = x_BTHE.chunk(2, dim=-1)
     return x_BTHE * cos_TE + torch.cat((-second, first), dim=-1) * sin_TE

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from farthing.artifacts.benchmarks import Benchmark, BenchmarkMatrix, Published
-from farthing.report.charts.rows import Marker, Row, RowsDrawing, Value, draw_rows
+from farthing.charts.rows import Marker, Row, RowsDrawing, Value, draw_rows
 from farthing.report.facts.gather import ReportFacts
 
 # Of a normal distribution, 95 % lies within so many standard errors.

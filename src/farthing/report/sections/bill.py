@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from farthing.artifacts.settings import BASES, Basis
+from farthing.charts.bar import Part, draw_bar
+from farthing.charts.rows import Row, RowsDrawing, Value, draw_rows
+from farthing.charts.visible import first_line
 from farthing.ledger.bill import BASELINE, Bill
 from farthing.ledger.figures import Figures
 from farthing.quantity import Quantity
-from farthing.report.charts.bar import Part, draw_bar
-from farthing.report.charts.rows import Row, RowsDrawing, Value, draw_rows
 from farthing.report.facts.gather import ReportFacts
 from farthing.report.numbers import (
     carbon_unit,
@@ -25,7 +26,6 @@ from farthing.report.numbers import (
 )
 from farthing.report.sections.overview import basis_name
 from farthing.report.shown import Shown, show, show_carbon
-from farthing.report.visible import first_line
 
 _VIEWS = ("marginal", "amortised", "fully_loaded")
 _VIEW_NAMES = ("marginal", "amortised", "fully loaded")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from farthing.report.charts.curve import Band, CurveAxis, CurveDrawing, Dot, Piece, draw_curve
+from farthing.charts.curve import Band, CurveAxis, CurveDrawing, Dot, Piece, draw_curve
 from farthing.report.facts.curve import CurvePoint, LossCurve
 from farthing.report.facts.gather import Money, ReportFacts
 from farthing.report.numbers import money, plain, short, short_tick, tick

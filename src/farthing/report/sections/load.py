@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
-from farthing.report.charts.heat import DEAD, LOAD_BOUNDS, HeatRow, draw_heat, load_class
+from farthing.charts.heat import DEAD, LOAD_BOUNDS, HeatRow, draw_heat, load_class
 from farthing.report.facts.gather import ReportFacts
 from farthing.report.facts.load import DomainLoad, LoadFacts
 from farthing.report.numbers import percent

@@ -9,8 +9,8 @@ from markupsafe import Markup
 
 from farthing.artifacts.pareto import pareto_front
 from farthing.artifacts.scores import MemberScore
-from farthing.report.charts.heat import quality_class
-from farthing.report.charts.pareto import Member, draw_pareto
+from farthing.charts.heat import quality_class
+from farthing.charts.pareto import Member, draw_pareto
 from farthing.report.facts.gather import ReportFacts
 from farthing.report.numbers import plain, short, short_tick
 

@@ -36,7 +36,7 @@ def bits_per_byte(
     """
     device = model.embed_tokens.weight.device
     nats = 0.0
-    for tokens_BW in _window_batches(shard.tokens, model.config.context, batch_sequences):
+    for tokens_BW in window_batches(shard.tokens, model.config.context, batch_sequences):
         inputs_BT = torch.from_numpy(tokens_BW[:, :-1]).to(device)
         targets_BT = torch.from_numpy(tokens_BW[:, 1:]).to(device)
         nats_BT = model.token_nats(inputs_BT, targets_BT, shape)
@@ -44,7 +44,7 @@ def bits_per_byte(
     return nats / math.log(2) / text_bytes
 
 
-def _window_batches(
+def window_batches(
     tokens: npt.NDArray[np.unsignedinteger], context: int, batch: int
 ) -> Iterator[npt.NDArray[np.int64]]:
     """Disjoint windows, `batch` at a time, (B, W); the last, shorter one comes alone."""

@@ -51,7 +51,7 @@ def evaluate(
     model = supernet.model
     shapes = distinct_shapes(config.members, model.config)
     _check_text(config, supernet, corpus)
-    tokens, pairs = _amount_of_text(config, supernet, corpus)
+    tokens, pairs = amount_of_text(config, supernet, corpus)
     members = []
     counter = VisitCounter(model, max(shapes, key=lambda shape: _size(supernet, shape)))
     for shape in shapes:
@@ -123,7 +123,7 @@ def _check_text(config: EvaluateConfig, supernet: Supernet, corpus: Corpus) -> N
             )
 
 
-def _amount_of_text(config: EvaluateConfig, supernet: Supernet, corpus: Corpus) -> tuple[int, int]:
+def amount_of_text(config: EvaluateConfig, supernet: Supernet, corpus: Corpus) -> tuple[int, int]:
     """Tokens and attended pairs of one pass over the held-out text, windows as scored."""
     context = supernet.model.config.context
     tokens = pairs = 0

@@ -17,6 +17,7 @@ from farthing.model.kernels.native import kernels_in_use
 from farthing.model.transformer import Transformer
 from farthing.stages.train.compiled import compile_layers
 from farthing.stages.train.config import TrainConfig
+from farthing.stages.train.elastic_fit import balance_pairs
 from farthing.stages.train.optimizer import ModelOptimizer
 from farthing.stages.train.recompute import GIB, choose_layers, measure, recompute
 from farthing.stages.train.step import TrainingStep
@@ -63,6 +64,8 @@ def assemble(
     Raises:
         ConfigError: no number of recomputed layers makes a micro-batch fit.
     """
+    if pairs := balance_pairs(config.elastic, sizes):
+        sizes = sizes.model_copy(update={"balance_pairs": pairs})
     model = Transformer(sizes, rows, end_of_text)
     initialize(model, config.seed)
     model.to(device).train()

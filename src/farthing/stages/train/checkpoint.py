@@ -103,10 +103,15 @@ class Checkpoint:
     progress: TrainingProgress
     tensors: dict[str, torch.Tensor]
 
+    @property
+    def optimizer_state(self) -> dict[str, torch.Tensor]:
+        """All optimizer state by weight and kind, as `ModelOptimizer.state_tensors` gave it."""
+        return _under(_OPTIMIZER, self.tensors)
+
     def restore(self, model: Transformer, optimizer: ModelOptimizer) -> None:
         """Put weights, optimizer state and random generator back where they were."""
         model.load_state_dict(_under(_MODEL, self.tensors), strict=True)
-        optimizer.load_state_tensors(_under(_OPTIMIZER, self.tensors))
+        optimizer.load_state_tensors(self.optimizer_state)
         torch.set_rng_state(self.tensors[_RANDOM])
 
 

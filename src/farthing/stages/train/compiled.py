@@ -31,7 +31,9 @@ from torch._dynamo.exc import FailOnRecompileLimitHit
 from farthing.errors import ConfigError
 from farthing.model.config import ModelConfig
 from farthing.model.transformer import Transformer
-from farthing.stages.train.config import ElasticConfig, TrainConfig
+from farthing.stages.train.config import TrainConfig
+from farthing.stages.train.elastic_config import ElasticConfig
+from farthing.stages.train.elastic_fit import balance_pairs
 
 CompileMode = Literal["blocks", "graphs"]
 
@@ -60,6 +62,9 @@ def graph_limit(sizes: ModelConfig, elastic: ElasticConfig | None) -> int:
             counts = {sizes.num_experts, *elastic.expert_counts}
             top_ks = {min(top_k, count) for top_k in drawn for count in counts}
         sparse = len(top_ks) * (1 if elastic is None else _EXPERT_KINDS)
+        if own := balance_pairs(elastic, sizes):
+            # A bias of its own is looked up by both numbers: neither can be a symbol.
+            sparse = len(own) + 1
     return _BOUNDARIES * _GRADIENTS * (dense + sparse)
 
 

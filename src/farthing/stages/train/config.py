@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from farthing.artifacts.config import Config
+from farthing.stages.train.elastic_config import ElasticConfig
 
 # YAML reads a bare `off` as false.
 CompileSetting = Annotated[
@@ -15,60 +16,15 @@ CompileSetting = Annotated[
 ]
 
 
-class ElasticConfig(Config):
-    """How often and how far a step trains less than the whole supernet.
-
-    Each step draws depth, experts and top-k independently and trains one sub-model, as ERNIE 5.0
-    does (arXiv 2602.04705, section 3.3). What Baidu did not disclose is a setting here.
-    """
-
-    depth_probability: float = Field(
-        default=0.25, ge=0, le=1, description="steps with fewer layers"
-    )
-    depths: tuple[int, ...] = Field(
-        default=(), description="layer counts that a reduced step draws from, evenly"
-    )
-    experts_probability: float = Field(
-        default=0.20, ge=0, le=1, description="steps with fewer experts"
-    )
-    expert_counts: tuple[int, ...] = Field(
-        default=(), description="expert counts that a reduced step draws from, evenly"
-    )
-    top_k_probability: float = Field(
-        default=0.20, ge=0, le=1, description="steps with a smaller top-k"
-    )
-    top_ks: tuple[int, ...] = Field(
-        default=(), description="top-k values that a reduced step draws from, evenly"
-    )
-    layer_subset: Literal["middle", "random"] = Field(
-        default="middle",
-        description="which layers a reduced depth skips: nested from the middle, or any but the "
-        "first and last",
-    )
-    expert_subset: Literal["prefix", "random"] = Field(
-        default="prefix",
-        description="which experts a reduced count keeps: a nested prefix, or any (then ranked "
-        "by routed weight when training ends)",
-    )
-
-    @model_validator(mode="after")
-    def _probabilities_have_sizes(self) -> Self:
-        axes = (
-            ("depth_probability", self.depth_probability, "depths", self.depths),
-            ("experts_probability", self.experts_probability, "expert_counts", self.expert_counts),
-            ("top_k_probability", self.top_k_probability, "top_ks", self.top_ks),
-        )
-        for probability_name, probability, sizes_name, sizes in axes:
-            if probability > 0 and not sizes:
-                raise ValueError(
-                    f"{probability_name} {probability} needs {sizes_name} to draw from"
-                )
-        return self
-
-
 class OptimizerConfig(Config):
-    """Muon for the hidden matrices, AdamW for embeddings, output, router and norms."""
+    """Muon (or AdamW) for the hidden matrices, AdamW for embeddings, output, router and norms."""
 
+    matrix_optimizer: Literal["muon", "adamw"] = Field(
+        default="muon", description="of the hidden matrices"
+    )
+    matrix_learning_rate: float | None = Field(
+        default=None, gt=0, description="peak rate of the hidden matrices where AdamW has them"
+    )
     muon_learning_rate: float = Field(default=0.02, gt=0, description="peak step of Muon")
     muon_momentum: float = Field(default=0.95, ge=0, lt=1, description="Nesterov momentum of Muon")
     newton_schulz_iterations: int = Field(
@@ -89,13 +45,33 @@ class OptimizerConfig(Config):
     weight_decay: float = Field(
         default=0.0, ge=0, description="decoupled decay of the hidden matrices, times their rate"
     )
+    embedding_weight_decay: float = Field(
+        default=0.0,
+        ge=0,
+        description="the same of embedding and output matrices; router and norms never decay",
+    )
+    adam_epsilon: float = Field(
+        default=1e-10, gt=0, description="AdamW's addition to the root of the mean square"
+    )
+
+    @model_validator(mode="after")
+    def _matrices_have_a_rate(self) -> Self:
+        if (self.matrix_optimizer == "adamw") != (self.matrix_learning_rate is not None):
+            raise ValueError(
+                "matrix_learning_rate goes with matrix_optimizer: adamw, and only with it "
+                "(Muon's is muon_learning_rate)"
+            )
+        return self
 
 
 class ScheduleConfig(Config):
     """Warm-up, stable, decay (WSD, arXiv 2404.06395), as shares of all steps."""
 
     warmup_share: float = Field(default=0.02, ge=0, le=1, description="linear rise from zero")
-    decay_share: float = Field(default=0.4, ge=0, le=1, description="linear fall at the end")
+    decay_share: float = Field(default=0.4, ge=0, le=1, description="fall at the end")
+    decay_shape: Literal["linear", "cosine"] = Field(
+        default="linear", description="of the fall: straight, or half a wave of the cosine"
+    )
     final_share: float = Field(
         default=0.0,
         ge=0,

@@ -47,7 +47,7 @@ class MetricsFile:
             "run": self._run,
             "step": result.step,
             "loss_nats": result.loss,
-            "shape": str(result.shape),
+            "shapes": [str(shape) for shape in result.shapes],
             "tokens": result.tokens,
             "flops": result.flops,
             "recomputed_flops": result.recomputed_flops,

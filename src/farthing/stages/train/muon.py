@@ -48,7 +48,8 @@ class Muon(torch.optim.Optimizer):
             every: steps between two turns of a matrix.
             dtype: of the Newton-Schulz products; None for that of the weights.
         """
-        super().__init__(weights, {"lr": learning_rate})
+        # As a group: torch refuses a bare list that is empty, and Muon may have nothing to do.
+        super().__init__([{"params": list(weights)}], {"lr": learning_rate})
         self.every = every
         self.turn = 0
         self.dtype = dtype

@@ -12,13 +12,12 @@ from farthing.model.transformer import Transformer
 from farthing.stages.train.config import OptimizerConfig
 from farthing.stages.train.muon import Muon
 
-_ADAM_EPSILON = 1e-10
 # Measured (docs/log.md): every second step costs no quality, every fourth little.
 _MOST_TURNS = 4
 
 
 class ModelOptimizer:
-    """Muon for the hidden matrices, AdamW for everything else of a `Transformer`."""
+    """Muon (or AdamW) for the hidden matrices, AdamW for everything else of a `Transformer`."""
 
     def __init__(
         self,
@@ -38,8 +37,13 @@ class ModelOptimizer:
             product_dtype: of Newton-Schulz's products; None for that of the weights.
         """
         self._names = {weight: name for name, weight in model.named_parameters()}
-        matrices = [w for name, w in model.named_parameters() if _is_hidden_matrix(name, w)]
-        others = [w for name, w in model.named_parameters() if not _is_hidden_matrix(name, w)]
+        of_muon = {
+            name
+            for name, weight in model.named_parameters()
+            if config.matrix_optimizer == "muon" and _is_hidden_matrix(name, weight)
+        }
+        matrices = [w for name, w in model.named_parameters() if name in of_muon]
+        others = [w for name, w in model.named_parameters() if name not in of_muon]
         self.muon = Muon(
             matrices,
             learning_rate=config.muon_learning_rate,
@@ -50,10 +54,9 @@ class ModelOptimizer:
             dtype=product_dtype,
         )
         self.adamw = torch.optim.AdamW(
-            [{"params": [w], "lr": _adam_rate(self._names[w], config)} for w in others],
+            [{"params": [w], **_adam_settings(self._names[w], w, config)} for w in others],
             betas=config.adam_betas,
-            eps=_ADAM_EPSILON,
-            weight_decay=0.0,
+            eps=config.adam_epsilon,
             # One pass over memory for each weight instead of one for each operation.
             fused=True,
         )
@@ -115,13 +118,17 @@ def _turns(
 
 def _is_hidden_matrix(name: str, weight: nn.Parameter) -> bool:
     # The router's rows are read one by one, like an output matrix: AdamW suits it better.
-    outside = ("embed_tokens", "lm_head", "router")
+    outside = ("embed_", "lm_head", "router")
     return weight.ndim >= 2 and not any(part in name for part in outside)
 
 
-def _adam_rate(name: str, config: OptimizerConfig) -> float:
-    if name.startswith("embed_tokens"):
-        return config.embedding_learning_rate
-    if name.startswith("lm_head"):
-        return config.output_learning_rate
-    return config.other_learning_rate
+def _adam_settings(name: str, weight: nn.Parameter, config: OptimizerConfig) -> dict[str, float]:
+    """Peak rate and weight decay of a weight that AdamW moves."""
+    rate, decay = config.other_learning_rate, 0.0
+    if name.startswith(("embed_tokens", "embed_positions")):
+        rate, decay = config.embedding_learning_rate, config.embedding_weight_decay
+    elif name.startswith("lm_head"):
+        rate, decay = config.output_learning_rate, config.embedding_weight_decay
+    elif config.matrix_learning_rate is not None and _is_hidden_matrix(name, weight):
+        rate, decay = config.matrix_learning_rate, config.weight_decay
+    return {"lr": rate, "weight_decay": decay}

@@ -41,6 +41,8 @@ from farthing.stages.train.interrupt import stop_request
 from farthing.stages.train.metrics import MetricsFile
 from farthing.stages.train.optimizer import ModelOptimizer
 from farthing.stages.train.progress import Watch
+from farthing.stages.train.start.begin import Start
+from farthing.stages.train.start.order import read_so_far
 from farthing.stages.train.step import StepResult, TrainingStep
 from farthing.stages.train.threads import check_threads, choose_threads, thread_count_restored
 from farthing.text.batches import Batches
@@ -48,7 +50,7 @@ from farthing.text.corpus import Corpus
 
 KIND = "supernet"
 SUPERNET_ROOM = "supernet"
-_CHECKPOINT_ROOM = "checkpoints"
+CHECKPOINT_ROOM = "checkpoints"
 _NAMED_SEQUENCES = 3
 
 MakeWatch = Callable[[int], AbstractContextManager[Watch]]
@@ -56,21 +58,33 @@ MakeWatch = Callable[[int], AbstractContextManager[Watch]]
 
 def resumable_step(directory: Path) -> int | None:
     """The step that a run in `directory` would go on from, or None for a fresh start."""
-    newest = newest_checkpoint(directory / _CHECKPOINT_ROOM)
+    newest = newest_checkpoint(directory / CHECKPOINT_ROOM)
     return int(newest.name.removeprefix("step-")) if newest else None
 
 
 def check_fit(
-    config: TrainConfig, sizes: ModelConfig, corpus: Corpus
+    config: TrainConfig, sizes: ModelConfig, corpus: Corpus, *, first_sequence: int = 0
 ) -> tuple[torch.device, Batches]:
     """What a run of these settings would train on; cheap, so that it can be asked beforehand.
+
+    Args:
+        config: the run.
+        sizes: the supernet.
+        corpus: what to read.
+        first_sequence: of the data order, where the run begins to read.
 
     Raises:
         CorpusError, ConfigError: text, mixture, elastic sizes or device that do not fit.
     """
-    ElasticSchedule(config.elastic, sizes, config.seed)
+    ElasticSchedule(config, sizes)
     check_threads(config.threads)
-    batches = Batches(corpus, context=sizes.context, weights=config.mixture, seed=config.seed)
+    batches = Batches(
+        corpus,
+        context=sizes.context,
+        weights=config.mixture,
+        seed=config.seed,
+        first=first_sequence,
+    )
     return choose_device(config.device), batches
 
 
@@ -84,6 +98,7 @@ def train(
     recorder: RunRecorder,
     say: Callable[[str], None],
     make_watch: MakeWatch,
+    start: Start | None = None,
 ) -> Manifest:
     """Train, from the newest checkpoint if there is one, and write `directory/supernet`.
 
@@ -96,6 +111,7 @@ def train(
         recorder: the run's place in the book.
         say: tells the user what the journal notes before the first step.
         make_watch: given the first step, something that is shown every step.
+        start: what the run begins with; None for the random weights of the seed.
 
     Raises:
         DivergedError: the loss is no number or jumped; the weights are those before that step.
@@ -107,7 +123,7 @@ def train(
     with ExitStack() as stack:
         stack.enter_context(thread_count_restored())
         notes = _Notes(recorder, say)
-        run = _prepare(config, sizes, corpus, make_directory(directory), input_key, notes)
+        run = _prepare(config, sizes, corpus, make_directory(directory), input_key, notes, start)
         stack.enter_context(expected_graphs(config, sizes))
         feed = stack.enter_context(run.step.feed(range(run.progress.step, config.steps)))
         metrics = stack.enter_context(MetricsFile(directory, recorder.number))
@@ -130,7 +146,7 @@ def train(
                     f"stopped by {stopping} after step {run.progress.step}",
                     remedy="run the same command again: it goes on from the checkpoint just saved",
                 )
-    return _finish(run, corpus)
+    return _finish(run, corpus, start)
 
 
 def _bill(result: StepResult, recorder: RunRecorder) -> Work:
@@ -179,7 +195,7 @@ class _Run:
     def save(self) -> None:
         """Save a checkpoint and record the segment that it closes."""
         manifest = save_checkpoint(
-            self.directory / _CHECKPOINT_ROOM,
+            self.directory / CHECKPOINT_ROOM,
             self.model,
             self.optimizer,
             self.progress,
@@ -220,11 +236,13 @@ def _prepare(
     directory: Path,
     input_key: str,
     notes: _Notes,
+    start: Start | None,
 ) -> _Run:
-    device, batches = check_fit(config, sizes, corpus)
-    sweep_half_written(directory / _CHECKPOINT_ROOM)
+    first = start.first_sequence if start else 0
+    device, batches = check_fit(config, sizes, corpus, first_sequence=first)
+    sweep_half_written(directory / CHECKPOINT_ROOM)
     progress = TrainingProgress(step=0, tokens=0, recent_losses=())
-    newest = newest_checkpoint(directory / _CHECKPOINT_ROOM)
+    newest = newest_checkpoint(directory / CHECKPOINT_ROOM)
     saved = load_checkpoint(newest, input_key=input_key) if newest else None
     if saved:
         progress = saved.progress
@@ -241,6 +259,11 @@ def _prepare(
     )
     if saved:
         saved.restore(made.model, made.optimizer)
+    elif start:
+        start.begin(made.model, made.optimizer, config.seed)
+        notes.event("start", str(start))
+    if start:
+        start.teach(made.step, device)
     _note_other_kernels(progress.kernels, made.kernels, notes)
     progress = progress.model_copy(
         update={"precision": made.precision, "kernels": made.kernels.partition(":")[0]}
@@ -288,10 +311,11 @@ def _with_threads(
     return progress.model_copy(update={"threads": torch.get_num_threads()})
 
 
-def _finish(run: _Run, corpus: Corpus) -> Manifest:
+def _finish(run: _Run, corpus: Corpus, start: Start | None) -> Manifest:
     """Rank the experts and write the finished supernet."""
     elastic = run.config.elastic
-    nested = elastic and elastic.experts_probability and elastic.expert_subset == "prefix"
+    inherited = start is not None and start.source.supernet.origin.get("prefixes_trained", False)
+    nested = inherited or (elastic is not None and elastic.trains_prefixes)
     if not nested:
         # Prefixes that were trained as prefixes stay; otherwise the busiest experts come first.
         for place, block in enumerate(run.model.sparse_blocks()):
@@ -304,6 +328,11 @@ def _finish(run: _Run, corpus: Corpus) -> Manifest:
         "steps": run.progress.step,
         "tokens": run.progress.tokens,
         "precision": run.progress.precision,
+        "data_order": read_so_far(
+            run.batches, corpus.digest, run.progress.step * run.config.batch_sequences
+        ),
+        "prefixes_trained": nested,
+        "start": start.lineage if start else None,
     }
     with staged_directory(run.directory / SUPERNET_ROOM) as staged:
         save_weights(run.model, staged, origin)
@@ -313,11 +342,12 @@ def _finish(run: _Run, corpus: Corpus) -> Manifest:
 
 def _diverged(run: _Run, result: StepResult) -> DivergedError:
     batch = run.step.sequences(result.step)
-    newest = newest_checkpoint(run.directory / _CHECKPOINT_ROOM)
+    newest = newest_checkpoint(run.directory / CHECKPOINT_ROOM)
     good = f"the last good checkpoint is {newest}" if newest else "there is no checkpoint yet"
+    shapes = " and ".join(str(shape) for shape in result.shapes)
     texts = "; ".join(run.batches.describe(batch.start, len(batch))[:_NAMED_SEQUENCES])
     return DivergedError(
-        f"step {result.step}: {result.complaint} (shape {result.shape}, sequences "
+        f"step {result.step}: {result.complaint} (shape {shapes}, sequences "
         f"{batch[0]}-{batch[-1]}, batch {result.batch_digest[:16]}; first of them: {texts})",
         remedy=f"{good}. Look at that text first. To go on from there over this step, raise "
         "train.max_loss_jump_nats; lower train.optimizer rates or train.clip_norm start a new run",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from farthing.stages.train.config import ScheduleConfig
 
 
@@ -15,4 +17,8 @@ def rate_share(step: int, steps: int, schedule: ScheduleConfig) -> float:
     if left > decay:
         return 1.0
     # final_share would be reached one step after the last: every step that is taken moves.
-    return schedule.final_share + (1 - schedule.final_share) * left / (decay + 1)
+    if schedule.decay_shape == "cosine":
+        height = 0.5 * (1 + math.cos(math.pi * (1 - left / decay)))
+    else:
+        height = left / (decay + 1)
+    return schedule.final_share + (1 - schedule.final_share) * height

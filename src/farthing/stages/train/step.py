@@ -1,4 +1,4 @@
-"""One optimizer step: draw a shape, run its batches forward and backward, update.
+"""One optimizer step: draw its shapes, run its batches forward and backward, update.
 
 Everything a step depends on is its number, the weights, and the optimizer state.
 """
@@ -14,17 +14,16 @@ import torch
 from torch import Tensor
 
 from farthing.artifacts.canonical import sha256_hex
-from farthing.cost.flops import training_flops
-from farthing.model.kernels.replay import begin_micro_batch
 from farthing.model.router import Router
 from farthing.model.shape import Shape
 from farthing.model.transformer import Transformer
 from farthing.stages.train.config import TrainConfig
-from farthing.stages.train.elastic_schedule import ElasticSchedule
+from farthing.stages.train.elastic_schedule import ElasticSchedule, StepPlan
 from farthing.stages.train.feeding import Feed
 from farthing.stages.train.guard import LossGuard
 from farthing.stages.train.optimizer import ModelOptimizer
-from farthing.stages.train.recompute import buffers_kept, recomputed_flops
+from farthing.stages.train.passes import Passes
+from farthing.stages.train.recompute import buffers_kept
 from farthing.stages.train.schedule import rate_share
 from farthing.text.batches import Batches
 
@@ -34,16 +33,18 @@ class StepResult:
     """What one step did.
 
     Attributes:
-        loss: mean nats per token before the update.
+        shapes: of its passes, in the order of `train.elastic.passes`.
+        loss: mean nats per token before the update, without what distillation adds: of the first
+            pass that `train.elastic.passes` calls `full`; where it calls none so, of all passes.
         complaint: why the update was not made, or None if it was.
-        flops: of the model, forward and backward.
+        flops: of the model in all passes, forward and backward, and of a teacher's forward pass.
         recomputed_flops: of layers that computed their forward pass twice, beside `flops`.
         load_ratio: load of the busiest expert over the mean of those that took part, in the
-            worst layer; 1 is even. None without routed experts.
+            worst layer; 1 is even. None without routed experts. All passes count.
     """
 
     step: int
-    shape: Shape
+    shapes: tuple[Shape, ...]
     loss: float
     complaint: str | None
     grad_norm: float
@@ -80,10 +81,15 @@ class TrainingStep:
         self._optimizer = optimizer
         self._batches = batches
         self._device = device
-        self._elastic = ElasticSchedule(config.elastic, model.config, config.seed)
+        self._elastic = ElasticSchedule(config, model.config)
+        self._passes = Passes(config, model, self.autocast)
         self.micro = config.micro_sequences or config.batch_sequences
         self.product_dtype = product_dtype
         self.recomputed: Collection[int] = ()
+
+    def learn_from(self, teacher: Transformer, share: float, temperature: float) -> None:
+        """Let another, frozen model teach every pass; arguments as `Passes.learn_from`."""
+        self._passes.learn_from(teacher, share, temperature)
 
     def run(self, step: int, guard: LossGuard, feed: Feed | None = None) -> StepResult:
         """Take step number `step`; the update is left out if `guard` complains.
@@ -94,9 +100,9 @@ class TrainingStep:
             feed: gives this step's batches next; None reads them when they are needed.
         """
         config, model = self._config, self._model
-        shape = self._elastic.draw(step)
+        plan = self._elastic.plan(step)
         feed = feed or self.feed(range(step, step + 1), ahead=0)
-        losses, pairs, digests = self._forward_backward(step, shape, feed)
+        losses, pairs, digests = self._forward_backward(step, plan, feed)
         norm = self.clip()
         routers = [block.router for block in model.sparse_blocks()]
         loss, grad_norm, load_ratio = _read(losses, norm, routers)
@@ -108,17 +114,15 @@ class TrainingStep:
         tokens = config.batch_sequences * model.config.context
         return StepResult(
             step=step,
-            shape=shape,
+            shapes=plan.shapes,
             loss=loss,
             complaint=complaint,
             grad_norm=grad_norm,
             rate_share=rate_share(step, config.steps, config.schedule),
             tokens=tokens,
-            flops=training_flops(
-                model.config, model.vocab_size, shape, tokens=tokens, attended_pairs=pairs
-            ),
-            recomputed_flops=recomputed_flops(
-                model.config, shape, self.recomputed, tokens=tokens, attended_pairs=pairs
+            flops=self._passes.flops(plan, tokens=tokens, attended_pairs=pairs),
+            recomputed_flops=self._passes.recomputed_flops(
+                plan, self.recomputed, tokens=tokens, attended_pairs=pairs
             ),
             optimizer_flops=self._optimizer.muon.flops if complaint is None else 0,
             batch_digest=sha256_hex("".join(digests).encode()),
@@ -164,8 +168,9 @@ class TrainingStep:
 
     def forward_only(self, sequences: int) -> Tensor:
         """The loss of the full shape on the run's first `sequences` sequences; routers count."""
-        tokens_BW = torch.from_numpy(self._batches.batch(0, sequences).tokens)
-        return self._loss(tokens_BW.to(self._device), self._model.full_shape)
+        tokens_BW = torch.from_numpy(self._batches.batch(0, sequences).tokens).to(self._device)
+        with self.autocast():
+            return self._model.mean_nats(tokens_BW[:, :-1], tokens_BW[:, 1:])
 
     def rehearse(self) -> None:
         """Forward and backward of one micro-batch, uncompiled; it leaves nothing behind."""
@@ -176,24 +181,17 @@ class TrainingStep:
         self._model.zero_grad(set_to_none=True)
 
     def _forward_backward(
-        self, step: int, shape: Shape, feed: Feed
+        self, step: int, plan: StepPlan, feed: Feed
     ) -> tuple[list[Tensor], int, list[str]]:
-        losses, pairs, digests = [], 0, []
+        losses: list[Tensor] = []
+        pairs, digests = 0, []
         firsts = self.micro_batches(step)
         for first in firsts:
             batch = feed.next(first, self.micro)
-            if self._config.compile == "graphs":
-                begin_micro_batch()
-            loss = self._loss(batch.tokens, shape) / len(firsts)
-            loss.backward()  # type: ignore[no-untyped-call]
-            losses.append(loss.detach())
+            losses += self._passes.run(batch.tokens, plan, len(firsts))
             pairs += batch.attended_pairs
             digests.append(batch.digest)
         return losses, pairs, digests
-
-    def _loss(self, tokens_BW: Tensor, shape: Shape) -> Tensor:
-        with self.autocast():
-            return self._model.mean_nats(tokens_BW[:, :-1], tokens_BW[:, 1:], shape)
 
 
 def _read(
@@ -202,7 +200,7 @@ def _read(
     """Loss, gradient norm and load ratio: all that the host must know, waiting once.
 
     Args:
-        losses: of the micro-batches, each its share of the step's.
+        losses: of micro-batches and passes, each its share of the step's.
         norm: of the gradient.
         routers: of all layers; those that had no part in the step are left out.
     """

@@ -28,7 +28,7 @@ from farthing.artifacts.workspace import Workspace
 from farthing.errors import ArtifactError, BookError, UsageError
 
 _UNNAMED_KINDS = {"checkpoint"}
-_ROOMS = ("corpora", "runs", "scores", "models")
+_ROOMS = ("corpora", "runs", "scores", "searches", "models")
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from farthing.report.charts.scale import Scale, padded
-from farthing.report.charts.svg import document, element, line, marked, path, text, text_width
+from farthing.charts.scale import Scale, padded
+from farthing.charts.svg import document, element, line, marked, path, text, text_width
 
 _ROW, _TOP, _BOTTOM, _RIGHT = 21.0, 26.0, 40.0, 16.0
 _NAME_SIZE = 11.5

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from farthing.report.charts.svg import document, element, marked, text, text_width
+from farthing.charts.svg import document, element, marked, text, text_width
 
 WIDTH, _HEIGHT = 920.0, 46.0
 _WORDS_SIZE = 12.5

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from farthing.report.charts.svg import document, element, marked, number, path, text
+from farthing.charts.svg import document, element, marked, number, path, text
 
 WIDTH = 400.0
 _LEFT, _TOP, _BOTTOM, _RIGHT = 30.0, 8.0, 36.0, 2.0

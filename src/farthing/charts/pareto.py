@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from farthing.report.charts.scale import Scale, at_least, padded
-from farthing.report.charts.svg import document, element, line, marked, path, text, text_width
+from farthing.charts.scale import Scale, at_least, padded
+from farthing.charts.svg import document, element, line, marked, path, text, text_width
 
 WIDTH, HEIGHT = 400.0, 320.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48.0, 14.0, 24.0, 46.0

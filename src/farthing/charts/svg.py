@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from farthing.report.visible import visible
+from farthing.charts.visible import visible
 
 # Mean advance of a digit or letter in system fonts, as a share of the font size.
 _LETTER_WIDTH = 0.56

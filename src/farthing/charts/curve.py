@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from farthing.report.charts.scale import Scale, padded
-from farthing.report.charts.svg import document, element, line, marked, path, text
+from farthing.charts.scale import Scale, padded
+from farthing.charts.svg import document, element, line, marked, path, text
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 18.0, 22.0, 46.0
 _PIXELS_PER_TICK_X, _PIXELS_PER_TICK_Y = 84.0, 44.0

@@ -1,0 +1,97 @@
+"""Calibration text: a little of the training split, every domain alike, unread where there is any.
+
+Importance and the search for members read it, so that the dev text, on which what they found is
+judged afterwards, has had no part in the finding.
+
+Shapes: B windows of a domain, W = context + 1 tokens of a window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from farthing.errors import CorpusError
+from farthing.text.batches import Batch, Batches
+from farthing.text.corpus import Corpus
+from farthing.text.order import BLOCK_SEQUENCES, block_quotas
+
+
+@dataclass(frozen=True)
+class CalibrationText:
+    """Windows of the training split.
+
+    Attributes:
+        batches: by domain, tokens (B, W); as many windows of each.
+        bytes_per_token: by domain, UTF-8 bytes of the split per token of text, document marks
+            not counted: what turns the nats of a window into bits per byte.
+    """
+
+    batches: Mapping[str, Batch]
+    bytes_per_token: Mapping[str, float]
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that one forward pass over all of it reads."""
+        return sum(batch.tokens[:, :-1].size for batch in self.batches.values())
+
+    @property
+    def attended_pairs(self) -> int:
+        """(query, key) pairs of that pass."""
+        return sum(batch.attended_pairs for batch in self.batches.values())
+
+
+def calibration_text(
+    corpus: Corpus,
+    *,
+    context: int,
+    sequences: int,
+    seed: int,
+    after: Mapping[str, int] | None = None,
+) -> CalibrationText:
+    """At least `sequences` windows, evenly over the domains that are long enough for one.
+
+    Args:
+        corpus: whose training split is read.
+        context: input tokens of a window.
+        sequences: how many; rounded up to as many for each domain.
+        seed: of the data order. With the seed of a training run, the windows of each domain come
+            in the order in which that run read them.
+        after: by domain, how many windows of that order to pass over (`windows_read`): what comes
+            then is unread while the domain's first epoch lasts.
+
+    Raises:
+        CorpusError: every domain is shorter than one window.
+    """
+    domains = [d for d in corpus.domains if corpus.tokens("train", d) > context]
+    if not domains:
+        raise CorpusError(
+            f"no domain of {corpus.directory} has the {context + 1} training tokens of one window",
+            remedy="use more text, or a model with a shorter context",
+        )
+    each = -(-sequences // len(domains))
+    batches, sizes = {}, {}
+    for domain in domains:
+        order = Batches(corpus, context=context, weights={domain: 1.0}, seed=seed)
+        batches[domain] = order.batch((after or {}).get(domain, 0), each)
+        documents = corpus.shard("train", domain).num_documents
+        text_tokens = corpus.tokens("train", domain) - documents
+        sizes[domain] = corpus.bytes("train", domain) / text_tokens
+    return CalibrationText(batches, sizes)
+
+
+def windows_read(
+    corpus: Corpus, *, weights: Mapping[str, float] | None, sequences: int
+) -> dict[str, int]:
+    """By domain, the most windows that the first `sequences` of a training run hold.
+
+    Args:
+        corpus: what the run read.
+        weights: its mixture (see `Batches`).
+        sequences: how many it read; counted up to whole blocks of the order.
+    """
+    lengths = {domain: float(corpus.tokens("train", domain)) for domain in corpus.domains}
+    shares = lengths if weights is None else weights
+    positive = {domain: float(share) for domain, share in shares.items() if share > 0}
+    blocks = -(-sequences // BLOCK_SEQUENCES)
+    return {domain: blocks * quota for domain, quota in block_quotas(positive).items()}

@@ -1,0 +1,1 @@
+"""What a run begins with instead of random weights: a trained model, cut or grown."""

@@ -1,0 +1,1 @@
+"""Elastic training against its controls, at equal cost."""

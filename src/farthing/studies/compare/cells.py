@@ -1,0 +1,267 @@
+"""The cells of a comparison: each an arm with one seed, made of ordinary runs of the workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from farthing import flow
+from farthing.artifacts.code_version import code_version
+from farthing.artifacts.manifest import read_manifest
+from farthing.artifacts.scores import MemberScore
+from farthing.flow import RunConfig
+from farthing.model.shape import Shape
+from farthing.session import Session
+from farthing.stages.evaluate.config import EvaluateConfig
+from farthing.stages.evaluate.importance import Importance, pruned_shape
+from farthing.studies.compare import variants
+from farthing.studies.compare.budget import run_flops, step_flops, steps_for
+from farthing.studies.compare.config import ComparisonConfig
+from farthing.studies.compare.importance import booked_importance
+from farthing.studies.compare.results import CellResult, RunCost, Scored, beside, run_cost
+from farthing.text.corpus import Corpus
+
+_SUPERNET = "supernet"
+_CODE = ("text", "model", "stages/train")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One task of the runner.
+
+    Attributes:
+        config: the comparison.
+        members: canonical shapes, the full one first.
+        arm: what is made.
+        seed: of everything random.
+        name: which of several models of that arm (a member's shape, a baseline's name).
+        length: how long, in the arm's own measure.
+    """
+
+    config: ComparisonConfig
+    members: tuple[str, ...]
+    arm: str
+    seed: int
+    name: str = ""
+    length: float = 1.0
+
+    @property
+    def title(self) -> str:
+        """As a person reads it."""
+        parts = [self.arm, self.name and self._label(), f"x {self.length:.3g}", f"seed {self.seed}"]
+        return ", ".join(part for part in parts if part)
+
+    def run(self, session: Session) -> CellResult:
+        """Train and score; whatever is finished already is found."""
+        bench = _Bench(self, session)
+        scored = _ARMS[self.arm](bench)
+        return CellResult(
+            arm=self.arm,
+            name=self.name and self._label(),
+            seed=self.seed,
+            length=self.length,
+            runs=tuple(bench.runs.values()),
+            scored=tuple(scored),
+            beside=beside(session, {run.supernet for run in bench.runs.values()}),
+            code=code_version(_CODE),
+        )
+
+    def _label(self) -> str:
+        if self.arm != "scratch":
+            return self.name
+        return Shape.parse(self.name, self.config.model).label(self.config.model)
+
+
+class _Bench:
+    """What a cell works with; it notes the cost of every training run."""
+
+    def __init__(self, cell: Cell, session: Session) -> None:
+        self.cell = cell
+        self.config = cell.config
+        self.recipe = cell.config.run
+        self.session = session
+        self.corpus: Corpus = flow.run_curate(self.recipe, session)
+        self.shapes = [Shape.parse(text, self.recipe.model) for text in cell.members]
+        self.runs: dict[str, RunCost] = {}
+
+    @property
+    def vocab_size(self) -> int:
+        return self.corpus.vocab_size
+
+    def budget(self) -> float:
+        """FLOPs of the elastic run."""
+        chosen = variants.elastic(self.recipe, self.cell.seed, self.cell.members)
+        return run_flops(chosen, self.vocab_size)
+
+    def label(self, shape: Shape) -> str:
+        return shape.label(self.recipe.model)
+
+    def train(self, run: RunConfig) -> tuple[Path, str]:
+        """The run's folder and its input key."""
+        place = flow.run_train(run, self.corpus, self.session)
+        manifest = read_manifest(place / _SUPERNET, kind=_SUPERNET)
+        key = manifest.input_key
+        self.runs[key] = run_cost(self.session, key, manifest.content_digest, run.train.steps)
+        return place, key
+
+    def score(self, run: RunConfig, place: Path, shapes: list[Shape]) -> dict[str, MemberScore]:
+        """By canonical shape."""
+        _, supernet = flow.open_run(place)
+        settings = EvaluateConfig(
+            members=tuple(map(str, shapes)),
+            split="dev",
+            batch_sequences=run.evaluate.batch_sequences,
+        )
+        matrix = flow.run_evaluate(settings, run.name, supernet, self.corpus, self.session)
+        return {member.shape: member for member in matrix.members}
+
+    def score_whole(self, run: RunConfig, place: Path) -> MemberScore:
+        """Of a model that is no family."""
+        (score,) = self.score(run, place, [Shape.full(run.model)]).values()
+        return score
+
+    def importance(self, place: Path) -> Importance:
+        """Of a run's layers and experts, on training text."""
+        _, supernet = flow.open_run(place)
+        sequences = self.config.compare.calibration_sequences
+        return booked_importance(
+            supernet, self.corpus, self.session, sequences=sequences, seed=self.cell.seed
+        )
+
+
+def _elastic(bench: _Bench) -> list[Scored]:
+    run = variants.elastic(bench.recipe, bench.cell.seed, bench.cell.members)
+    place, key = bench.train(run)
+    scores = bench.score(run, place, bench.shapes)
+    return [
+        Scored(member=bench.label(shape), runs=(key,), score=scores[str(shape)])
+        for shape in bench.shapes
+    ]
+
+
+def _plain(bench: _Bench) -> list[Scored]:
+    """`length` is a share of the recipe's steps; 0 stands for the elastic run's FLOPs."""
+    cell = bench.cell
+    steps = round(cell.length * bench.recipe.train.steps)
+    if cell.name == SAME_FLOPS:
+        steps = steps_for(bench.budget(), bench.recipe, bench.vocab_size)
+    run = variants.plain(bench.recipe, cell.seed, steps)
+    place, key = bench.train(run)
+    full = bench.label(Shape.full(bench.recipe.model))
+    return [Scored(member=full, runs=(key,), score=bench.score_whole(run, place))]
+
+
+def _scratch(bench: _Bench) -> list[Scored]:
+    cell = bench.cell
+    shape = Shape.parse(cell.name, bench.recipe.model)
+    steps = max(1, round(cell.length * bench.recipe.train.steps))
+    run = variants.scratch(bench.recipe, cell.seed, steps, shape)
+    place, key = bench.train(run)
+    return [Scored(member=bench.label(shape), runs=(key,), score=bench.score_whole(run, place))]
+
+
+def _parent(bench: _Bench) -> tuple[Path, str]:
+    """The plain run of the arms that do something afterwards, as much shorter as that costs."""
+    compare = bench.config.compare
+    flops = (1 - compare.afterwards) * bench.budget()
+    steps = steps_for(flops, bench.recipe, bench.vocab_size)
+    stable = compare.afterwards_from == "stable"
+    return bench.train(variants.plain(bench.recipe, bench.cell.seed, steps, decays=not stable))
+
+
+def _pruned(bench: _Bench) -> list[Scored]:
+    """Each member is cut out by importance and trained on with the same number of tokens."""
+    place, parent_key = _parent(bench)
+    importance = bench.importance(place)
+    compare, sizes = bench.config.compare, bench.recipe.model
+    each = sum(step_flops(bench.recipe, bench.vocab_size, shape) for shape in bench.shapes)
+    steps = max(1, round(compare.afterwards * bench.budget() / each))
+    scored = []
+    for shape in bench.shapes:
+        kept = pruned_shape(
+            importance,
+            sizes,
+            depth=len(shape.layers),
+            experts=_uniform_count(shape),
+            top_k=shape.top_k[0] if shape.top_k else 0,
+        )
+        run = variants.afterwards(
+            variants.scratch(bench.recipe, bench.cell.seed, steps, kept),
+            place=str(place),
+            shape=str(kept),
+            steps=steps,
+            stable=compare.afterwards_from == "stable",
+        )
+        made, key = bench.train(run)
+        score = bench.score_whole(run, made)
+        scored.append(Scored(member=bench.label(shape), runs=(parent_key, key), score=score))
+    return scored
+
+
+def _mixed(bench: _Bench) -> list[Scored]:
+    """The whole model is tuned with mixed top-k; members are cut by importance, not trained on."""
+    place, parent_key = _parent(bench)
+    compare, recipe = bench.config.compare, bench.recipe
+    base = variants.mixed(recipe, _smaller_top_ks(bench))
+    flops = compare.afterwards * bench.budget()
+    steps = steps_for(flops, recipe, bench.vocab_size)
+    # Smaller top-k makes steps cheaper: as many more of them as that pays for.
+    planned = base.model_copy(update={"train": base.train.model_copy(update={"steps": steps})})
+    steps = max(1, round(steps * flops / run_flops(planned, bench.vocab_size)))
+    full = Shape.full(recipe.model)
+    run = variants.afterwards(
+        base,
+        place=str(place),
+        shape=str(full),
+        steps=steps,
+        stable=compare.afterwards_from == "stable",
+    )
+    made, key = bench.train(run)
+    importance = bench.importance(made)
+    kept = {
+        shape: pruned_shape(
+            importance,
+            recipe.model,
+            depth=len(shape.layers),
+            experts=_uniform_count(shape),
+            top_k=shape.top_k[0] if shape.top_k else 0,
+        )
+        for shape in bench.shapes
+    }
+    scores = bench.score(run, made, list(kept.values()))
+    return [
+        Scored(member=bench.label(shape), runs=(parent_key, key), score=scores[str(cut)])
+        for shape, cut in kept.items()
+    ]
+
+
+def _baseline(bench: _Bench) -> list[Scored]:
+    cell = bench.cell
+    run = variants.baseline(bench.recipe, bench.config.compare.baselines[cell.name], cell.seed)
+    steps = steps_for(cell.length * bench.budget(), run, bench.vocab_size)
+    run = variants.changed(run, name=f"{steps}", train={"steps": steps})
+    place, key = bench.train(run)
+    return [Scored(member="", runs=(key,), score=bench.score_whole(run, place))]
+
+
+def _uniform_count(shape: Shape) -> int:
+    first = shape.experts[0] if shape.experts else 0
+    return first if isinstance(first, int) else len(first)
+
+
+def _smaller_top_ks(bench: _Bench) -> tuple[int, ...]:
+    """Of the members, below the recipe's own."""
+    top_ks = {top_k for shape in bench.shapes for top_k in shape.top_k}
+    return tuple(sorted(top_ks - {bench.recipe.model.top_k}))
+
+
+SAME_FLOPS = "same FLOPs"
+_ARMS: dict[str, Callable[[_Bench], list[Scored]]] = {
+    "elastic": _elastic,
+    "plain": _plain,
+    "scratch": _scratch,
+    "pruned": _pruned,
+    "mixed": _mixed,
+    "baseline": _baseline,
+}

@@ -1,0 +1,59 @@
+"""Importance of a run's layers and experts, measured in a booked run of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from farthing.artifacts.manifest import Manifest, read_manifest, verify_files, write_manifest
+from farthing.artifacts.storage import staged_directory
+from farthing.cost.flops import forward_flops
+from farthing.ledger.journal import RunRecorder
+from farthing.model.shape import Shape
+from farthing.model.supernet import Supernet
+from farthing.session import Job, Session, input_key, made
+from farthing.stages.evaluate.calibration import calibration_text
+from farthing.stages.evaluate.importance import Importance, measure_importance
+from farthing.text.corpus import Corpus
+
+_KIND = "importance"
+_FILE = "importance.json"
+_CODE = ("artifacts", "text", "model", "cost", "stages/evaluate")
+
+
+def booked_importance(
+    supernet: Supernet, corpus: Corpus, session: Session, *, sequences: int, seed: int
+) -> Importance:
+    """Measure it on `sequences` windows of training text, or find it measured.
+
+    Raises:
+        CorpusError: no domain has enough text.
+    """
+    inputs = {"supernet": supernet.digest, "corpus": corpus.digest}
+    key = input_key("importance", [sequences, seed], inputs, _CODE)
+    job = Job("evaluation", "importance", "importance", _KIND, key)
+    model = supernet.model
+
+    def make(place: Path, recorder: RunRecorder) -> Manifest:
+        text = calibration_text(
+            corpus, context=model.config.context, sequences=sequences, seed=seed
+        )
+
+        def on_pass(shape: Shape, tokens: int) -> None:
+            flops = forward_flops(
+                model.config,
+                model.vocab_size,
+                shape,
+                tokens=tokens,
+                attended_pairs=text.attended_pairs,
+            )
+            recorder.beat("importance", None, tokens=tokens, flops=float(flops))
+
+        measured = measure_importance(model, text, on_pass=on_pass)
+        with staged_directory(place) as staged:
+            content = measured.model_dump_json(indent=1) + "\n"
+            (staged / _FILE).write_text(content, encoding="utf-8")
+            return write_manifest(staged, kind=_KIND, input_key=key, detail=inputs)
+
+    place = made(job, session, make, rerun=False)
+    verify_files(place, read_manifest(place, kind=_KIND), required=(_FILE,))
+    return Importance.model_validate_json((place / _FILE).read_bytes())

@@ -1,0 +1,192 @@
+"""A comparison as a Markdown page: what won, by how much, and what it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from farthing.studies.compare.figures import (
+    UNITS,
+    Against,
+    Cells,
+    FamilyRatio,
+    Tax,
+    against,
+    elastic_taxes,
+    family_ratio,
+)
+from farthing.studies.compare.verdict import (
+    NAMES,
+    advice_on_seeds,
+    verdict_on,
+    verdict_on_family,
+    verdict_on_tax,
+)
+from farthing.studies.statistics import Ratio, Sample
+
+_UNIT_WORDS = {"flops": "FLOPs", "device_seconds": "device-seconds"}
+
+
+class Summary:
+    """All figures of a comparison, worked out once."""
+
+    def __init__(self, cells: Cells, effect: float) -> None:
+        """Work out what `cells` say.
+
+        Args:
+            cells: what the runs gave.
+            effect: the smallest difference that matters, in per cent.
+        """
+        self.cells = cells
+        self.effect = effect
+        found = [against(cells, arm) for arm in ("plain", "scratch", "pruned", "mixed")]
+        self.others: list[Against] = [each for each in found if each is not None]
+        self.taxes: list[Tax] = elastic_taxes(cells)
+        baselines = ["scratch"] if cells.of("scratch") else []
+        baselines += sorted({cell.name.partition("/")[0] for cell in cells.of("baseline")})
+        ratios = [family_ratio(cells, name, unit) for name in baselines for unit in UNITS]
+        self.families: list[FamilyRatio] = [each for each in ratios if each is not None]
+
+    def sentences(self) -> list[str]:
+        """What a reader must know if nothing else is read."""
+        words = [verdict_on(other) for other in self.others if other.arm in ("pruned", "mixed")]
+        words += [f"Elastic tax: {verdict_on_tax(tax)}." for tax in self.taxes]
+        words += [verdict_on_family(ratio) for ratio in self.families]
+        if self.others:
+            other = next((o for o in self.others if o.arm == "pruned"), self.others[0])
+            bpb = Sample(tuple(v for each in other.members.values() for v in each.values)).mean
+            words.append(advice_on_seeds(other.mean_difference, self.effect, bpb))
+        return words
+
+
+def markdown(summary: Summary, *, title: str, command: str, picture: str | None) -> str:
+    """The whole page.
+
+    Args:
+        summary: the figures.
+        title: of the page.
+        command: that makes it again.
+        picture: file name of the drawing, if there is one.
+    """
+    cells = summary.cells
+    machines = sorted({run.machine for cell in cells.every for run in cell.runs})
+    codes = sorted({cell.code[:8] for cell in cells.every})
+    parts = [
+        f"# {title}\n",
+        f"`{command}`, seeds {', '.join(map(str, cells.seeds))}; {'; '.join(machines)}; code "
+        f"{', '.join(codes)}. Bits per byte on dev text, mean over its domains; ± is the sample "
+        "standard deviation over the seeds; all differences are paired by seed.\n",
+        "\n".join(f"- {sentence}" for sentence in summary.sentences()) + "\n",
+        f"![bits per byte of every member by arm]({picture})\n" if picture else "",
+        "## Members\n",
+        _members(summary),
+        "## What elasticity costs the full shape\n",
+        _taxes(summary.taxes),
+    ]
+    if summary.families:
+        parts += ["## What the family costs\n", _families(summary.families)]
+    return "\n".join(part for part in parts if part).rstrip() + "\n"
+
+
+def members_rows(summary: Summary) -> tuple[list[str], list[list[str]]]:
+    """Heads and rows of the table of members: elastic, then every arm with its difference."""
+    cells = summary.cells
+    heads = ["member", "active", "elastic"]
+    for other in summary.others:
+        heads += [other.arm, "elastic - it (p)"]
+    first = {scored.member: scored.score for scored in cells.of("elastic")[0].scored}
+    rows = []
+    for member in cells.members:
+        ours = cells.scores("elastic", member)
+        row = [member, f"{first[member].active_non_embedding / 1e6:.2f}M"]
+        row.append(_shown(Sample(tuple(ours))) if ours else "")
+        for other in summary.others:
+            row += _difference(other.members.get(member), other.differences.get(member))
+        rows.append(row)
+    mean = ["mean over members", "", ""]
+    for other in summary.others:
+        mean += _difference(None, other.mean_difference)
+    return heads, [*rows, mean]
+
+
+def _members(summary: Summary) -> str:
+    heads, rows = members_rows(summary)
+    costs = []
+    for other in summary.others:
+        ratios = ", ".join(
+            f"{_ratio(ratio)} in {_UNIT_WORDS[unit]}" for unit, ratio in other.cost.items()
+        )
+        if ratios:
+            costs.append(f"{NAMES[other.arm]}: {ratios}")
+    note = "active: parameters that a token visits, embeddings left out. "
+    note += "Below zero, elastic is better; p: one-sided, that chance alone gives as much. "
+    note += f"Training cost over the elastic run's: {'; '.join(costs)}.\n" if costs else "\n"
+    return f"{_table(heads, rows)}\n{note}"
+
+
+def _difference(members: Sample | None, difference: Sample | None) -> list[str]:
+    p = difference.chance_above_zero() if difference else None
+    chance = f" ({p:.2g})" if p is not None else ""
+    return [
+        _shown(members) if members else "",
+        f"{difference.mean:+.4f}{chance}" if difference else "",
+    ]
+
+
+def _taxes(taxes: Sequence[Tax]) -> str:
+    rows = [
+        [
+            tax.basis,
+            f"{tax.percent.mean:+.2f} %",
+            f"{tax.percent.upper:+.2f} %" if tax.percent.upper is not None else "",
+            _ratio(tax.compute) if tax.compute else "",
+        ]
+        for tax in taxes
+    ]
+    heads = ["basis", "bits per byte", "upper bound (95 %)", "plain run's cost for the same loss"]
+    return _table(heads, rows) + (
+        "\nThe last column is over the elastic run's cost, between finished plain runs; below 1, "
+        "elasticity wasted the rest; empty where no plain run's end is that good or that bad.\n"
+    )
+
+
+def _families(families: Sequence[FamilyRatio]) -> str:
+    heads = ["baseline", "unit", "members", "fully loaded", "95 % from", "to", "= bound"]
+    heads += ["x efficiency", "x overheads", "amortised"]
+    rows = []
+    for ratio in families:
+        loaded = ratio.fully_loaded
+        amortised = ", ".join(f"{m} {_ratio(r)}" for m, r in ratio.amortised.items())
+        rows.append(
+            [
+                ratio.baseline,
+                _UNIT_WORDS[ratio.unit],
+                f"{len(ratio.members)} of {len(ratio.members) + len(ratio.unreached)}",
+                _ratio(loaded),
+                f"{loaded.lower:.3f}" if loaded.lower is not None else "",
+                f"{loaded.upper:.3f}" if loaded.upper is not None else "",
+                *(_ratio(each) for each in (ratio.bound, ratio.efficiency, ratio.overheads)),
+                amortised,
+            ]
+        )
+    return _table(heads, rows) + (
+        "\nThe family's cost over what the baseline needs for models as good, each by its cheapest "
+        "run of any size, between finished runs. Bound: a parent as cheap as the dearest of those "
+        "runs; efficiency: the parent over that run; overheads: curation and evaluation, counted "
+        "on our side only. Members are cut out and scored; nothing else is theirs, so the marginal "
+        "cost is the evaluation's.\n"
+    )
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(heads)} |", f"|{' --- |' * len(heads)}"]
+    lines += [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _shown(sample: Sample) -> str:
+    deviation = sample.deviation
+    return f"{sample.mean:.4f}" + (f" ± {deviation:.4f}" if deviation is not None else "")
+
+
+def _ratio(ratio: Ratio) -> str:
+    return f"{ratio.mean:.3f}"

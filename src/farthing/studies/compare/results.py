@@ -1,0 +1,122 @@
+"""What the tasks of a comparison hand back: scores, and what the runs behind them used."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from farthing.artifacts.scores import MemberScore
+from farthing.ledger.accounts import RunAccount, collect_runs
+from farthing.session import Session
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RunCost(_Frozen):
+    """What one training run used, all its attempts together.
+
+    Attributes:
+        input_key: of the run.
+        supernet: content digest of what it made.
+        steps: of its schedule.
+        attempts: runs in the book; more than one where it was interrupted.
+        tokens, flops, optimizer_flops, device_seconds, cpu_seconds, wall_seconds: sums over them.
+        machine: where the last attempt ran.
+    """
+
+    input_key: str
+    supernet: str
+    steps: int
+    attempts: int
+    tokens: int
+    flops: float
+    optimizer_flops: float
+    device_seconds: float
+    cpu_seconds: float
+    wall_seconds: float
+    machine: str
+
+
+class Scored(_Frozen):
+    """One member of an arm.
+
+    Attributes:
+        member: whose place it takes, by its label in the elastic family.
+        runs: input keys of all training runs behind it, the oldest first.
+        score: sizes and bits per byte on dev text.
+    """
+
+    member: str
+    runs: tuple[str, ...]
+    score: MemberScore
+
+
+class Beside(_Frozen):
+    """What was spent beside training: curation and the evaluation of one model's members."""
+
+    flops: float
+    device_seconds: float
+
+
+class CellResult(_Frozen):
+    """One task: an arm (or a baseline) with one seed, and a length where there are several.
+
+    Attributes:
+        arm: `elastic`, `plain`, ... or `baseline`.
+        name: of the baseline, or what distinguishes several runs of the arm.
+        seed: of weights, data order and elastic draws.
+        length: share of the recipe's steps (of the elastic run's FLOPs for baselines).
+        runs: every training run of this cell.
+        scored: every member of this cell.
+        beside: curation and evaluation.
+        code: version of the code that trains.
+    """
+
+    arm: str
+    name: str
+    seed: int
+    length: float
+    runs: tuple[RunCost, ...]
+    scored: tuple[Scored, ...]
+    beside: Beside
+    code: str
+
+
+def run_cost(session: Session, input_key: str, supernet: str, steps: int) -> RunCost:
+    """What the book says of a run that is finished."""
+    accounts = [one for one in _accounts(session) if one.start.input_key == input_key]
+    works = [account.work for account in accounts]
+    return RunCost(
+        input_key=input_key,
+        supernet=supernet,
+        steps=steps,
+        attempts=len(works),
+        tokens=sum(work.tokens for work in works),
+        flops=sum(work.flops for work in works),
+        optimizer_flops=sum(work.optimizer_flops for work in works),
+        device_seconds=sum(work.device_seconds for work in works),
+        cpu_seconds=sum(work.cpu_seconds for work in works),
+        wall_seconds=sum(work.wall_seconds for work in works),
+        machine=accounts[-1].start.machine.name,
+    )
+
+
+def beside(session: Session, supernets: set[str]) -> Beside:
+    """All curation in the book, and every evaluation of these models."""
+    works = [
+        account.work
+        for account in _accounts(session)
+        if account.start.purpose == "curation"
+        or any(entry.supernet in supernets for entry in account.members)
+    ]
+    return Beside(
+        flops=sum(work.flops for work in works),
+        device_seconds=sum(work.device_seconds for work in works),
+    )
+
+
+def _accounts(session: Session) -> list[RunAccount]:
+    # Other processes have written meanwhile.
+    session.book.refresh()
+    return collect_runs(session.workspace, session.book.records)

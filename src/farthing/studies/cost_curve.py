@@ -1,0 +1,69 @@
+"""What it costs to reach a loss: between finished runs, never in the middle of one.
+
+A run's loss in the middle of its schedule says nothing about what a run of that length would have
+reached: the learning rate had not come down. So only end points count, and between two of one
+model's the loss is taken as a straight line over the logarithm of the cost.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+
+
+@dataclass(frozen=True)
+class EndPoint:
+    """A run that was finished.
+
+    Attributes:
+        model: the same for runs that differ in length only.
+        spent: what it cost, in any unit, the same for all.
+        bpb: what it reached.
+    """
+
+    model: str
+    spent: float
+    bpb: float
+
+
+def cost_to_reach(bpb: float, points: Iterable[EndPoint]) -> float | None:
+    """The cost of the cheapest run of any model that reaches `bpb`; None if none does.
+
+    A model whose shortest run already reaches it costs that shortest run: nothing is extrapolated
+    below, so the answer errs in favour of whoever is compared with these runs.
+    """
+    costs = []
+    ordered = sorted(points, key=lambda point: (point.model, point.spent))
+    for _, group in groupby(ordered, key=lambda point: point.model):
+        cost = _cost_of_one_model(bpb, list(group))
+        if cost is not None:
+            costs.append(cost)
+    return min(costs, default=None)
+
+
+def bpb_at_cost(cost: float, points: Iterable[EndPoint]) -> float | None:
+    """The loss of one model at `cost`, between two of its end points; None outside of them."""
+    ordered = sorted(points, key=lambda point: point.spent)
+    for point in ordered:
+        if math.isclose(point.spent, cost, rel_tol=1e-9):
+            return point.bpb
+    for before, after in pairwise(ordered):
+        if before.spent < cost < after.spent:
+            share = math.log(cost / before.spent) / math.log(after.spent / before.spent)
+            return before.bpb + share * (after.bpb - before.bpb)
+    return None
+
+
+def _cost_of_one_model(bpb: float, ordered: list[EndPoint]) -> float | None:
+    """Between the first run that reaches it and the one before, which does not."""
+    for place, point in enumerate(ordered):
+        if point.bpb > bpb:
+            continue
+        if place == 0:
+            return point.spent
+        before = ordered[place - 1]
+        share = (before.bpb - bpb) / (before.bpb - point.bpb)
+        return float(before.spent * (point.spent / before.spent) ** share)
+    return None

@@ -1,0 +1,106 @@
+"""Losses, elastic tax and cost ratios, from cells whose answers are known."""
+
+import pytest
+
+from farthing.studies.compare.figures import Cells, against, elastic_taxes, family_ratio
+from farthing.studies.compare.page import Summary, markdown
+from farthing.studies.compare.picture import picture
+
+SEEDS, MEMBERS = (0, 1), ("full", "half")
+
+
+@pytest.fixture
+def cells(make_cell):
+    """Elastic costs 8; plain runs cost 10 (equal steps), 8 (equal FLOPs) and 5."""
+    every = []
+    for seed, luck in ((0, 0.0), (1, 0.02)):
+        every += [
+            make_cell("elastic", seed, 8.0, {"full": 2.02 + luck, "half": 2.1 + luck}, beside=2.0),
+            make_cell("plain", seed, 10.0, {"full": 2.0 + luck}),
+            make_cell("plain", seed, 8.0, {"full": 2.04 + luck}, name="same FLOPs", length=0.0),
+            make_cell("plain", seed, 5.0, {"full": 2.2 + luck}, length=0.5),
+            make_cell("pruned", seed, 8.0, {"full": 2.05 + luck, "half": 2.2 + 2 * luck}),
+            make_cell("scratch", seed, 2.0, {"half": 2.3 + luck}, name="half", length=0.5),
+            make_cell("scratch", seed, 4.0, {"half": 2.1 + luck}, name="half"),
+        ]
+    return Cells(tuple(every), SEEDS, MEMBERS)
+
+
+def test_an_arm_is_compared_member_by_member_and_seed_by_seed(cells):
+    pruned = against(cells, "pruned")
+    assert pruned.differences["full"].values == pytest.approx((-0.03, -0.03))
+    assert pruned.differences["half"].values == pytest.approx((-0.1, -0.12))
+    assert pruned.mean_difference.values == pytest.approx((-0.065, -0.075))
+    assert pruned.cost["flops"].mean == pytest.approx(1.0)
+
+
+def test_of_several_lengths_the_longest_stands_beside_elastic(cells):
+    plain = against(cells, "plain")
+    assert list(plain.members) == ["full"]
+    assert plain.differences["full"].values == pytest.approx((0.02, 0.02))
+    assert plain.cost["device_seconds"].mean == pytest.approx(10 / 8)
+
+
+def test_an_arm_that_lacks_a_seed_or_was_not_run_is_left_out(cells):
+    without = Cells(
+        tuple(cell for cell in cells.every if (cell.arm, cell.seed) != ("pruned", 1)),
+        SEEDS,
+        MEMBERS,
+    )
+    assert against(without, "pruned") is None
+    assert against(cells, "mixed") is None
+
+
+def test_the_tax_is_told_at_equal_steps_and_at_equal_cost(cells):
+    taxes = {tax.basis: tax for tax in elastic_taxes(cells)}
+    assert taxes["equal steps"].percent.values[0] == pytest.approx(100 * (2.02 / 2.0 - 1))
+    assert taxes["equal FLOPs"].percent.values[0] == pytest.approx(100 * (2.02 / 2.04 - 1))
+    # Halfway between the plain runs' 2.04 (cost 8) and 2.00 (cost 10).
+    assert taxes["equal FLOPs"].compute.mean == pytest.approx((8 * 10) ** 0.5 / 8)
+    assert taxes["equal device-seconds"].compute.mean == pytest.approx((8 * 10) ** 0.5 / 8)
+
+
+def test_a_family_is_held_against_the_cheapest_runs_that_are_as_good(cells):
+    ratio = family_ratio(cells, "scratch", "flops")
+    assert ratio.members == MEMBERS
+    theirs = [(8 * 10) ** 0.5, 4.0]
+    assert ratio.fully_loaded.mean == pytest.approx((8 + 2) / sum(theirs))
+    assert ratio.bound.mean == pytest.approx(theirs[0] / sum(theirs))
+    assert ratio.efficiency.mean == pytest.approx(8 / theirs[0])
+    assert ratio.overheads.mean == pytest.approx(10 / 8)
+    product = ratio.bound.mean * ratio.efficiency.mean * ratio.overheads.mean
+    assert product == pytest.approx(ratio.fully_loaded.mean)
+    # Two thirds of the active FLOPs are the full member's.
+    assert ratio.amortised["full"].mean == pytest.approx(2 / 3 * 10 / theirs[0])
+
+
+def test_a_member_that_no_run_reaches_is_named_and_counts_for_nobody(cells, make_cell):
+    extra = [
+        make_cell("baseline", seed, 3.0, {"": 2.11}, name="gpt/large", length=1.0) for seed in SEEDS
+    ] + [make_cell("baseline", seed, 1.0, {"": 2.5}, name="gpt/small") for seed in SEEDS]
+    # The seed with the worse luck reaches 2.12 only with its half.
+    ratio = family_ratio(Cells((*cells.every, *extra), SEEDS, MEMBERS), "gpt", "flops")
+    assert ratio is None, "with seed 0 the baseline reaches neither 2.02 nor 2.10"
+    better = [make_cell("baseline", seed, 3.0, {"": 2.10}, name="gpt/large") for seed in SEEDS]
+    ratio = family_ratio(Cells((*cells.every, *better), SEEDS, MEMBERS), "gpt", "flops")
+    assert (ratio.members, ratio.unreached) == (("half",), ("full",))
+    assert ratio.fully_loaded.mean == pytest.approx(10 / 3)
+
+
+def test_the_page_says_who_won_and_what_it_rests_on(cells):
+    summary = Summary(cells, effect=0.25)
+    text = markdown(summary, title="A comparison", command="farthing compare", picture="p.svg")
+    assert "Elastic beats pruning afterwards by 0.0700 bits per byte" in text
+    assert "Elastic tax: +1.00 % of bits per byte at equal steps, at most" in text
+    assert "| half | 0.00M | 2.1100 ± 0.0141 |" in text
+    assert "| scratch | FLOPs | 2 of 2 | 0.773 |" in text
+    assert "seeds 0, 1; a machine; code 01234567" in text
+
+
+def test_the_picture_holds_every_arm_and_stands_alone(cells):
+    drawn = picture(cells, "A comparison")
+    assert drawn.startswith("<svg ")
+    assert 'xmlns="http://www.w3.org/2000/svg"' in drawn
+    for name in ("elastic", "pruned", "from scratch", "plain"):
+        assert f">{name}</text>" in drawn
+    assert drawn.count("arm-dot") >= 6

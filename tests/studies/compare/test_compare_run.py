@@ -1,0 +1,141 @@
+"""A whole comparison on a model of a few thousand weights, stopped and gone on with."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import nullcontext
+
+import pytest
+
+from farthing.artifacts.config import parse_config
+from farthing.artifacts.entries import RunEnd, RunStart
+from farthing.artifacts.workspace import Workspace
+from farthing.errors import ConfigError
+from farthing.ledger.book import Book
+from farthing.session import Show, open_session
+from farthing.studies.compare.cells import SAME_FLOPS
+from farthing.studies.compare.config import ComparisonConfig
+from farthing.studies.compare.run import PAGE, PICTURE, cells_of, compare, read_comparison
+
+pytestmark = pytest.mark.slow
+MEMBERS = ["4L-4E-2K", "3L-2E-1K"]
+TRAIN = {
+    "steps": 12,
+    "batch_sequences": 4,
+    "precision": "fp32",
+    "elastic": {"depths": [3], "expert_counts": [2], "top_ks": [1]},
+}
+SIZES = {
+    "num_layers": 4,
+    "num_dense_layers": 1,
+    "hidden_dim": 16,
+    "num_heads": 2,
+    "num_kv_heads": 1,
+    "head_dim": 8,
+    "dense_ffn_dim": 32,
+    "num_experts": 4,
+    "expert_dim": 8,
+    "top_k": 2,
+    "context": 32,
+}
+
+
+class StoppedError(Exception):
+    pass
+
+
+def _config(text, **changes):
+    settings = {
+        "name": "tiny",
+        "corpus": {"sources": [str(text)], "tokenizer": "bytes", "held_out_share": 0.2},
+        "model": SIZES,
+        "train": TRAIN,
+        "evaluate": {"members": MEMBERS[:1], "batch_sequences": 64},
+        "compare": {
+            "seeds": [0],
+            "members": MEMBERS,
+            "afterwards": 0.4,
+            "scratch_lengths": [1.0],
+            **changes,
+        },
+    }
+    return parse_config(ComparisonConfig, settings, where="a test")
+
+
+def _show(stop_at=None):
+    def line(words):
+        if stop_at is not None and words.startswith(f"done      {stop_at} of"):
+            raise StoppedError
+
+    return Show(line=line, training=lambda *_: nullcontext(lambda *_: None))
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("letters")
+    for number in range(12):
+        words = " ".join(str(number * place % 97) for place in range(900))
+        (folder / f"{number}.txt").write_text(words)
+    return folder
+
+
+def test_a_comparison_goes_on_where_it_was_stopped(text, tmp_path):
+    config = _config(text)
+    with pytest.raises(StoppedError):
+        compare(config, open_session(tmp_path / "ws", _show(stop_at=3)), jobs=1)
+    made = compare(config, open_session(tmp_path / "ws", _show()), jobs=1)
+    bodies = [record.body for record in Book.open(Workspace(tmp_path / "ws")).records]
+    starts = Counter(body.input_key for body in bodies if isinstance(body, RunStart))
+    assert set(starts.values()) == {1}, "nothing is done twice"
+    ends = [body.status for body in bodies if isinstance(body, RunEnd)]
+    assert ends == ["completed"] * len(starts)
+    arms = Counter(cell.arm for cell in made.cells.every)
+    assert arms == {"elastic": 1, "plain": 3, "pruned": 1, "mixed": 1, "scratch": 1}
+    for arm, members in (("elastic", MEMBERS), ("pruned", MEMBERS), ("mixed", MEMBERS)):
+        assert all(made.cells.scores(arm, member) for member in members)
+    again = read_comparison(made.directory)
+    assert again.config == config
+    # On the disk the cells are sorted.
+    assert {cell.model_dump_json() for cell in again.cells.every} == {
+        cell.model_dump_json() for cell in made.cells.every
+    }
+    assert "Elastic tax" in (made.directory / PAGE).read_text(encoding="utf-8")
+    assert (made.directory / PICTURE).read_text(encoding="utf-8").startswith("<svg ")
+
+
+def test_arms_spend_what_the_elastic_run_spends(text, tmp_path):
+    config = _config(text, arms=["elastic", "plain", "pruned", "mixed"])
+    # Steps are whole: with twelve of them, rounding would be a tenth.
+    longer = config.train.model_copy(update={"steps": 60})
+    config = config.model_copy(update={"train": longer})
+    made = compare(config, open_session(tmp_path / "ws", _show()), jobs=1)
+    costs = {
+        (cell.arm, cell.name): sum(run.flops for run in cell.runs)
+        for cell in made.cells.every
+        if cell.arm != "plain" or cell.name == SAME_FLOPS
+    }
+    elastic = costs.pop(("elastic", ""))
+    assert costs == {name: pytest.approx(elastic, rel=0.03) for name in costs}
+    assert len(costs) == 3
+
+
+def test_seeds_come_one_after_the_other(text):
+    config = _config(text, seeds=[3, 5])
+    cells = list(cells_of(config, tuple(MEMBERS)))
+    assert [cell.seed for cell in cells] == sorted(cell.seed for cell in cells)
+    assert len({(c.arm, c.name, c.length, c.seed) for c in cells}) == len(cells)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"members": ["3L-2E-1K"]}, "lacks the full shape"),
+        ({"members": ["4L-4E-2K", "layers=0-3/experts=2,2,4/top_k=1"]}, "not the same experts"),
+        ({"arms": ["elastic"]}, "without plain there is no control"),
+        ({"seeds": [1, 1]}, "one stands there twice"),
+    ],
+    ids=["full", "uniform", "control", "seeds"],
+)
+def test_what_cannot_be_compared_is_refused(text, tmp_path, changes, words):
+    with pytest.raises(ConfigError, match=words):
+        compare(_config(text, **changes), open_session(tmp_path / "ws", _show()), jobs=1)
