@@ -74,6 +74,7 @@ def run(directory, corpus, config, sizes=SIZES, start=None) -> Recorder:
         directory=directory,
         input_key="key",
         recorder=recorder,
+        say=lambda _: None,
         make_watch=lambda _: nullcontext(lambda *_: None),
         start=start,
     )
