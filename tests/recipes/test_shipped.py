@@ -3,7 +3,11 @@
 import pytest
 
 from farthing.artifacts.yaml_reader import read_yaml
-from farthing.recipes.loader import list_recipes, recipe_text
+from farthing.flow import RunConfig
+from farthing.model.shape import Shape
+from farthing.recipes.loader import list_recipes, load_recipe, recipe_text
+from farthing.studies.compare import variants
+from farthing.studies.compare.config import ComparisonConfig
 
 RECIPES = list_recipes()
 
@@ -20,3 +24,17 @@ def test_a_shipped_recipe_starts_with_what_it_is_for(info):
 @pytest.mark.parametrize("info", RECIPES, ids=lambda info: info.name)
 def test_a_shipped_recipe_is_valid_yaml_with_keys(info):
     assert isinstance(read_yaml(recipe_text(info.name), where=info.name), dict)
+
+
+@pytest.mark.parametrize("info", RECIPES, ids=lambda info: info.name)
+def test_a_shipped_recipe_is_what_its_verb_reads(info):
+    """A recipe with a section `compare` is for `farthing compare`, which reads the others too."""
+    for_comparison = "\ncompare:" in recipe_text(info.name)
+    if not for_comparison:
+        load_recipe(info.name, [], RunConfig)
+        return
+    config = load_recipe(info.name, [], ComparisonConfig)
+    for shape in config.compare.members or ():
+        Shape.parse(shape, config.model)
+    for baseline in config.compare.baselines.values():
+        variants.baseline(config.run, baseline, seed=1)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import nullcontext
 from dataclasses import dataclass
 
+import psutil
 import pytest
 import torch
 
+from farthing.artifacts.entries import RunEnd
 from farthing.errors import ConfigError, CorpusError
-from farthing.session import Show
+from farthing.session import Show, open_session
 from farthing.studies.runner import run_tasks
 
 SHOW = Show(line=lambda _: None, training=lambda *_: nullcontext(lambda *_: None))
@@ -22,9 +25,15 @@ class Look:
 
     number: int
 
+    lane_name: str = ""
+
     @property
     def title(self):
         return f"look {self.number}"
+
+    @property
+    def lane(self):
+        return self.lane_name or self.title
 
     def run(self, session):
         place = tuple(sorted(os.sched_getaffinity(0)))
@@ -37,22 +46,52 @@ class Fail(Look):
         raise CorpusError("no text", remedy="add some")
 
 
+@dataclass(frozen=True)
+class Wait(Look):
+    """Says when it ran."""
+
+    def run(self, _session):
+        began = time.monotonic()
+        time.sleep(0.3)
+        return began, time.monotonic()
+
+
+@dataclass(frozen=True)
+class Spend(Look):
+    """A run in the book that does nothing."""
+
+    def run(self, session):
+        with session.book.start_run(
+            "evaluation",
+            f"spend-{self.number}",
+            input_key=str(self.number),
+            meter=session.meter,
+            torch_version="",
+            threads=1,
+            directory=session.workspace.root / "spent" / str(self.number),
+        ) as recorder:
+            recorder.end()
+        return recorder.number
+
+
 @pytest.fixture
-def root(workspace):
-    workspace.create()
-    return workspace.root
+def session(workspace):
+    return open_session(workspace.root, SHOW)
 
 
-def test_one_job_runs_here_in_order(root):
-    done = list(run_tasks([Look(2), Look(1)], root, SHOW, jobs=1))
+needs_two = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one hardware thread")
+
+
+def test_one_job_runs_here_in_order(session):
+    done = list(run_tasks([Look(2), Look(1)], session, jobs=1))
     assert [each.result[0] for each in done] == [2, 1]
     assert {each.result[1] for each in done} == {os.getpid()}
 
 
-@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one hardware thread")
-def test_several_jobs_have_threads_of_their_own_and_are_billed_for_those(root):
+@needs_two
+def test_several_jobs_have_threads_of_their_own_and_are_billed_for_those(session):
     before = os.sched_getaffinity(0), torch.get_num_threads()
-    done = list(run_tasks([Look(number) for number in range(4)], root, SHOW, jobs=2))
+    done = list(run_tasks([Look(number) for number in range(4)], session, jobs=2))
     assert sorted(each.result[0] for each in done) == [0, 1, 2, 3]
     assert os.getpid() not in {each.result[1] for each in done}
     places = {each.result[1]: each.result[2] for each in done}
@@ -62,15 +101,39 @@ def test_several_jobs_have_threads_of_their_own_and_are_billed_for_those(root):
     assert (os.sched_getaffinity(0), torch.get_num_threads()) == before
 
 
-def test_more_jobs_than_threads_are_refused(root):
+def test_more_jobs_than_threads_are_refused(session):
     there = len(os.sched_getaffinity(0))
     with pytest.raises(ConfigError, match=f"--jobs {there + 1}: there are {there}"):
-        list(run_tasks([Look(0)], root, SHOW, jobs=there + 1))
+        list(run_tasks([Look(0)], session, jobs=there + 1))
 
 
 @pytest.mark.parametrize("jobs", [1, pytest.param(2, id="two")])
-def test_what_a_task_raises_reaches_the_caller(root, jobs):
+def test_what_a_task_raises_reaches_the_caller(session, jobs):
     if jobs > len(os.sched_getaffinity(0)):
         pytest.skip("one hardware thread")
     with pytest.raises(CorpusError, match="no text"):
-        list(run_tasks([Fail(0)], root, SHOW, jobs=jobs))
+        list(run_tasks([Fail(0)], session, jobs=jobs))
+
+
+@needs_two
+def test_tasks_of_one_lane_take_turns_and_others_do_not_wait(session):
+    tasks = [Wait(0, "shared"), Wait(1, "shared"), Wait(2)]
+    done = {each.task.number: each.result for each in run_tasks(tasks, session, jobs=2)}
+    one, other = sorted((done[0], done[1]))
+    assert one[1] <= other[0], "the second began after the first had ended"
+    assert done[2][0] < one[1], "the third did not wait"
+
+
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=needs_two)], ids=["one", "two"])
+def test_every_moment_of_a_process_is_billed_once(session, jobs):
+    """One meter for each process: a later run is not billed what earlier ones were."""
+    began = time.time()
+    list(run_tasks([Spend(number) for number in range(6)], session, jobs=jobs))
+    elapsed = time.time() - began + time.time() - psutil.Process().create_time()
+    session.book.refresh()
+    bodies = (record.body for record in session.book.records)
+    ends = [body for body in bodies if isinstance(body, RunEnd)]
+    assert len(ends) == 6
+    # This process is older than the test: its age is billed, once.
+    assert sum(end.work.wall_seconds for end in ends) <= jobs * elapsed
+    assert sum(end.work.wall_seconds < 5 for end in ends) >= 6 - jobs

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,6 +19,10 @@ def compare(
     jobs: Annotated[
         int, typer.Option(min=1, help="Runs at a time, each on hardware threads of its own.")
     ] = 1,
+    known: Annotated[
+        Path | None,
+        typer.Option(help="A folder with cells.json: what was run elsewhere is not run again."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compare an elastic recipe with its controls at equal cost; goes on where it was stopped."""
@@ -24,10 +30,15 @@ def compare(
     from farthing.session import open_session
     from farthing.studies.compare.config import ComparisonConfig
     from farthing.studies.compare.run import compare as run_comparison
+    from farthing.studies.compare.run import read_comparison
 
     config = load_recipe(recipe, changes, ComparisonConfig)
+    before = read_comparison(known).cells.every if known else ()
     session = open_session(workspace, make_show(as_json))
-    made = run_comparison(config, session, jobs=jobs)
+    words = ["farthing", "compare", "--recipe", recipe]
+    for change in changes:
+        words += ["--set", change]
+    made = run_comparison(config, session, jobs=jobs, command=shlex.join(words), known=before)
     if as_json:
         cells = [cell.model_dump(mode="json") for cell in made.cells.every]
         print_json({"comparison": str(made.directory), "cells": cells})

@@ -28,19 +28,29 @@ class EndPoint:
     bpb: float
 
 
-def cost_to_reach(bpb: float, points: Iterable[EndPoint]) -> float | None:
-    """The cost of the cheapest run of any model that reaches `bpb`; None if none does.
+@dataclass(frozen=True)
+class Reached:
+    """What it costs to reach a loss.
 
-    A model whose shortest run already reaches it costs that shortest run: nothing is extrapolated
-    below, so the answer errs in favour of whoever is compared with these runs.
+    Attributes:
+        spent: in the unit of the points.
+        exact: False where the cheapest model's shortest run is already that good: a still shorter
+            one might do, so the figure is the most that it can cost, and no basis for a ratio.
     """
+
+    spent: float
+    exact: bool
+
+
+def cost_to_reach(bpb: float, points: Iterable[EndPoint]) -> Reached | None:
+    """The cost of the cheapest run of any model that reaches `bpb`; None if none does."""
     costs = []
     ordered = sorted(points, key=lambda point: (point.model, point.spent))
     for _, group in groupby(ordered, key=lambda point: point.model):
         cost = _cost_of_one_model(bpb, list(group))
         if cost is not None:
             costs.append(cost)
-    return min(costs, default=None)
+    return min(costs, key=lambda reached: (reached.spent, reached.exact), default=None)
 
 
 def bpb_at_cost(cost: float, points: Iterable[EndPoint]) -> float | None:
@@ -56,14 +66,14 @@ def bpb_at_cost(cost: float, points: Iterable[EndPoint]) -> float | None:
     return None
 
 
-def _cost_of_one_model(bpb: float, ordered: list[EndPoint]) -> float | None:
+def _cost_of_one_model(bpb: float, ordered: list[EndPoint]) -> Reached | None:
     """Between the first run that reaches it and the one before, which does not."""
     for place, point in enumerate(ordered):
         if point.bpb > bpb:
             continue
         if place == 0:
-            return point.spent
+            return Reached(point.spent, exact=point.bpb == bpb)
         before = ordered[place - 1]
         share = (before.bpb - bpb) / (before.bpb - point.bpb)
-        return float(before.spent * (point.spent / before.spent) ** share)
+        return Reached(before.spent * (point.spent / before.spent) ** share, exact=True)
     return None

@@ -9,20 +9,25 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from contextlib import nullcontext
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from multiprocessing.queues import Queue
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar
 
 from farthing.errors import ConfigError, InterruptedRunError
 
 if TYPE_CHECKING:
-    from farthing.session import Session, Show
+    from farthing.session import Session
 
 ResultT = TypeVar("ResultT", covariant=True)
+
+_PARENT_LOOK_SECONDS = 5.0
 
 
 class Task(Protocol[ResultT]):
@@ -31,6 +36,10 @@ class Task(Protocol[ResultT]):
     @property
     def title(self) -> str:
         """What a person calls it."""
+
+    @property
+    def lane(self) -> str:
+        """Tasks of one lane share runs, so no two of them go on at a time."""
 
     def run(self, session: Session) -> ResultT:
         """Make what is not there yet; return what came out."""
@@ -45,49 +54,63 @@ class Done(Generic[ResultT]):
 
 
 def run_tasks(
-    tasks: Sequence[Task[ResultT]], root: Path, show: Show, *, jobs: int
+    tasks: Sequence[Task[ResultT]], session: Session, *, jobs: int
 ) -> Iterator[Done[ResultT]]:
-    """Run every task in the workspace at `root`; yields each as it is done.
+    """Run every task in the session's workspace; yields each as it is done.
 
     Args:
         tasks: in the order in which they are begun.
-        root: of the workspace; the caller has made sure that it can be opened.
-        show: tells the user what is going on.
+        session: of the workspace.
         jobs: processes at a time. With more than one, each has hardware threads of its own and is
             billed for those alone.
 
     Raises:
         ConfigError: more jobs than hardware threads.
         FarthingError: what a task raised, after those that had begun are done; no further begins.
-        InterruptedRunError: a signal; what was finished is reused by the next call.
+        InterruptedRunError: a signal; training saves a checkpoint, the next call goes on there.
     """
     if jobs == 1:
-        from farthing.session import open_session
-
         for task in tasks:
-            show.line(f"study     {task.title}")
-            yield Done(task, task.run(open_session(root, show)))
+            session.show.line(f"study     {task.title}")
+            yield Done(task, task.run(session))
         return
-    places = _shares_of_threads(jobs)
     context = multiprocessing.get_context("spawn")
     free: Queue[tuple[int, ...]] = context.Queue()
-    for place in places:
-        free.put(place)
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(free,))
+    for threads in _shares_of_threads(jobs):
+        free.put(threads)
+    opening = (free, session.workspace.root, os.getpid())
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=opening)
     try:
-        futures: dict[Future[Any], Task[ResultT]] = {
-            pool.submit(_run_quietly, task, root): task for task in tasks
-        }
-        for future in as_completed(futures):
-            yield Done(futures[future], future.result())
+        with _termination_interrupts():
+            yield from _run_in(pool, list(tasks), session, jobs)
     except KeyboardInterrupt:
+        # The workers do not see the terminal's signals: each is told once, and saves.
+        for child in multiprocessing.active_children():
+            child.terminate()
         raise InterruptedRunError(
             "interrupted",
-            remedy="run the same command again: what is finished is reused, and runs that had "
-            "begun go on from their last checkpoint",
+            remedy="run the same command again: what is finished is reused, and training goes on "
+            "from its last checkpoint",
         ) from None
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown()
+
+
+def _run_in(
+    pool: ProcessPoolExecutor, waiting: list[Task[ResultT]], session: Session, jobs: int
+) -> Iterator[Done[ResultT]]:
+    """Never more submitted than run: what an executor has queued can no longer be held back."""
+    running: dict[Future[Any], Task[ResultT]] = {}
+    while waiting or running:
+        lanes = {task.lane for task in running.values()}
+        ready = next((task for task in waiting if task.lane not in lanes), None)
+        if ready is not None and len(running) < jobs:
+            waiting.remove(ready)
+            session.show.line(f"study     {ready.title}")
+            running[pool.submit(_run_here, ready)] = ready
+            continue
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            yield Done(running.pop(future), future.result())
 
 
 def _shares_of_threads(jobs: int) -> list[tuple[int, ...]]:
@@ -107,19 +130,53 @@ def _shares_of_threads(jobs: int) -> list[tuple[int, ...]]:
     return [tuple(threads[job::jobs]) for job in range(jobs)]
 
 
-def _begin(free: Queue[tuple[int, ...]]) -> None:
-    """Take hardware threads: what torch computes on, and what the meter bills."""
+@contextmanager
+def _termination_interrupts() -> Iterator[None]:
+    """SIGTERM as Ctrl-C, where signals can be caught at all."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+# Of a worker process: one session, so that its one meter bills each moment once.
+_session: Session | None = None
+
+
+def _begin(free: Queue[tuple[int, ...]], root: Path, parent: int) -> None:
+    """Take hardware threads, which torch computes on and the meter bills; open the workspace."""
+    global _session
+    os.setsid()
+    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
     threads = free.get()
     os.sched_setaffinity(0, threads)
     import torch
 
-    torch.set_num_threads(len(threads))
-
-
-def _run_quietly(task: Task[ResultT], root: Path) -> ResultT:
-    """In a process of its own: several at once would only talk across each other."""
     from farthing.session import Show, open_session
 
+    torch.set_num_threads(len(threads))
+    # Several at once would only talk across each other.
     silent: Callable[..., Any] = lambda *_: nullcontext(lambda *_: None)  # noqa: E731
-    show = Show(line=lambda _: None, training=silent)
-    return task.run(open_session(root, show))
+    _session = open_session(root, Show(line=lambda _: None, training=silent))
+
+
+def _leave_with(parent: int) -> None:
+    """Stop as on SIGTERM once the parent is gone: nobody would wait for the result."""
+    while os.getppid() == parent:
+        time.sleep(_PARENT_LOOK_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _run_here(task: Task[ResultT]) -> ResultT:
+    assert _session is not None, "the initializer opens it"
+    # What others have entered since.
+    _session.book.refresh()
+    return task.run(_session)

@@ -48,6 +48,7 @@ def make_cell():
             machine="a machine",
         )
         return CellResult(
+            key=key,
             arm=arm,
             name=name,
             seed=seed,

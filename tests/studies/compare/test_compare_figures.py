@@ -34,7 +34,7 @@ def test_an_arm_is_compared_member_by_member_and_seed_by_seed(cells):
     assert pruned.cost["flops"].mean == pytest.approx(1.0)
 
 
-def test_of_several_lengths_the_longest_stands_beside_elastic(cells):
+def test_of_several_lengths_the_recipes_own_stands_beside_elastic(cells):
     plain = against(cells, "plain")
     assert list(plain.members) == ["full"]
     assert plain.differences["full"].values == pytest.approx((0.02, 0.02))
@@ -75,16 +75,35 @@ def test_a_family_is_held_against_the_cheapest_runs_that_are_as_good(cells):
 
 
 def test_a_member_that_no_run_reaches_is_named_and_counts_for_nobody(cells, make_cell):
-    extra = [
-        make_cell("baseline", seed, 3.0, {"": 2.11}, name="gpt/large", length=1.0) for seed in SEEDS
-    ] + [make_cell("baseline", seed, 1.0, {"": 2.5}, name="gpt/small") for seed in SEEDS]
-    # The seed with the worse luck reaches 2.12 only with its half.
+    extra = []
+    for seed in SEEDS:
+        extra.append(make_cell("baseline", seed, 3.0, {"": 2.11}, name="gpt/large"))
+        extra.append(make_cell("baseline", seed, 1.0, {"": 2.5}, name="gpt/small"))
     ratio = family_ratio(Cells((*cells.every, *extra), SEEDS, MEMBERS), "gpt", "flops")
     assert ratio is None, "with seed 0 the baseline reaches neither 2.02 nor 2.10"
-    better = [make_cell("baseline", seed, 3.0, {"": 2.10}, name="gpt/large") for seed in SEEDS]
+    better = []
+    for seed in SEEDS:
+        better.append(make_cell("baseline", seed, 3.0, {"": 2.1}, name="gpt/large"))
+        better.append(make_cell("baseline", seed, 1.0, {"": 2.5}, name="gpt/large", length=0.5))
     ratio = family_ratio(Cells((*cells.every, *better), SEEDS, MEMBERS), "gpt", "flops")
     assert (ratio.members, ratio.unreached) == (("half",), ("full",))
-    assert ratio.fully_loaded.mean == pytest.approx(10 / 3)
+    # The half is at 2.10 and 2.12: at the large run's end, and 95 % of the way from the small one.
+    assert ratio.fully_loaded.mean == pytest.approx(10 / (3 * 3**0.95) ** 0.5)
+
+
+def test_a_baseline_that_starts_out_better_makes_no_ratio(cells, make_cell):
+    """Its shortest run is only the most that the member can cost: a ratio would flatter us."""
+    good = [make_cell("baseline", seed, 7.0, {"": 2.05}, name="gpt") for seed in SEEDS]
+    good += [make_cell("baseline", seed, 9.0, {"": 1.9}, name="gpt") for seed in SEEDS]
+    ratio = family_ratio(Cells((*cells.every, *good), SEEDS, MEMBERS), "gpt", "flops")
+    assert (ratio.members, ratio.unbounded) == (("full",), ("half",))
+    text = markdown(
+        Summary(Cells((*cells.every, *good), SEEDS, MEMBERS), 0.25),
+        title="",
+        command="",
+        picture=None,
+    )
+    assert "its shortest runs are already better" in text
 
 
 def test_the_page_says_who_won_and_what_it_rests_on(cells):

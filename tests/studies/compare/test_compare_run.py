@@ -18,6 +18,7 @@ from farthing.studies.compare.config import ComparisonConfig
 from farthing.studies.compare.run import PAGE, PICTURE, cells_of, compare, read_comparison
 
 pytestmark = pytest.mark.slow
+COMMAND = "farthing compare --recipe tiny.yaml"
 MEMBERS = ["4L-4E-2K", "3L-2E-1K"]
 TRAIN = {
     "steps": 12,
@@ -70,6 +71,11 @@ def _show(stop_at=None):
     return Show(line=line, training=lambda *_: nullcontext(lambda *_: None))
 
 
+def _compare(config, root, stop_at=None, **others):
+    session = open_session(root, _show(stop_at))
+    return compare(config, session, jobs=1, command=COMMAND, **others)
+
+
 @pytest.fixture(scope="module")
 def text(tmp_path_factory):
     folder = tmp_path_factory.mktemp("letters")
@@ -82,8 +88,8 @@ def text(tmp_path_factory):
 def test_a_comparison_goes_on_where_it_was_stopped(text, tmp_path):
     config = _config(text)
     with pytest.raises(StoppedError):
-        compare(config, open_session(tmp_path / "ws", _show(stop_at=3)), jobs=1)
-    made = compare(config, open_session(tmp_path / "ws", _show()), jobs=1)
+        _compare(config, tmp_path / "ws", stop_at=3)
+    made = _compare(config, tmp_path / "ws")
     bodies = [record.body for record in Book.open(Workspace(tmp_path / "ws")).records]
     starts = Counter(body.input_key for body in bodies if isinstance(body, RunStart))
     assert set(starts.values()) == {1}, "nothing is done twice"
@@ -99,6 +105,11 @@ def test_a_comparison_goes_on_where_it_was_stopped(text, tmp_path):
     assert {cell.model_dump_json() for cell in again.cells.every} == {
         cell.model_dump_json() for cell in made.cells.every
     }
+    # On a bare machine: only the new seed is run.
+    more = _config(text, seeds=[0, 1], arms=["elastic", "plain"])
+    elsewhere = open_session(tmp_path / "elsewhere", _show())
+    grown = compare(more, elsewhere, jobs=1, command=COMMAND, known=again.cells.every)
+    assert {cell.seed for cell in grown.cells.every if cell not in made.cells.every} == {1}
     assert "Elastic tax" in (made.directory / PAGE).read_text(encoding="utf-8")
     assert (made.directory / PICTURE).read_text(encoding="utf-8").startswith("<svg ")
 
@@ -108,9 +119,9 @@ def test_arms_spend_what_the_elastic_run_spends(text, tmp_path):
     # Steps are whole: with twelve of them, rounding would be a tenth.
     longer = config.train.model_copy(update={"steps": 60})
     config = config.model_copy(update={"train": longer})
-    made = compare(config, open_session(tmp_path / "ws", _show()), jobs=1)
+    made = _compare(config, tmp_path / "ws")
     costs = {
-        (cell.arm, cell.name): sum(run.flops for run in cell.runs)
+        (cell.arm, cell.name): sum(run.flops + run.optimizer_flops for run in cell.runs)
         for cell in made.cells.every
         if cell.arm != "plain" or cell.name == SAME_FLOPS
     }
@@ -131,11 +142,17 @@ def test_seeds_come_one_after_the_other(text):
     [
         ({"members": ["3L-2E-1K"]}, "lacks the full shape"),
         ({"members": ["4L-4E-2K", "layers=0-3/experts=2,2,4/top_k=1"]}, "not the same experts"),
+        ({"members": ["4L-4E-2K", "4L-2E-2K"]}, "none has a smaller top-k"),
         ({"arms": ["elastic"]}, "without plain there is no control"),
         ({"seeds": [1, 1]}, "one stands there twice"),
     ],
-    ids=["full", "uniform", "control", "seeds"],
+    ids=["full", "uniform", "top-k", "control", "seeds"],
 )
 def test_what_cannot_be_compared_is_refused(text, tmp_path, changes, words):
     with pytest.raises(ConfigError, match=words):
-        compare(_config(text, **changes), open_session(tmp_path / "ws", _show()), jobs=1)
+        compare(
+            _config(text, **changes),
+            open_session(tmp_path / "ws", _show()),
+            jobs=1,
+            command=COMMAND,
+        )

@@ -8,7 +8,8 @@ from farthing.artifacts.entries import Evaluation, Plan
 from farthing.artifacts.work import Work
 from farthing.ledger.book import Book
 from farthing.ledger.meter import Meter
-from farthing.studies.search.spent import plan_of, search_cost
+from farthing.studies.plan import plan_of
+from farthing.studies.search.spent import search_cost
 
 
 @pytest.fixture

@@ -37,13 +37,9 @@ class ModelOptimizer:
             product_dtype: of Newton-Schulz's products; None for that of the weights.
         """
         self._names = {weight: name for name, weight in model.named_parameters()}
-        of_muon = {
-            name
-            for name, weight in model.named_parameters()
-            if config.matrix_optimizer == "muon" and _is_hidden_matrix(name, weight)
-        }
-        matrices = [w for name, w in model.named_parameters() if name in of_muon]
-        others = [w for name, w in model.named_parameters() if name not in of_muon]
+        matrices = _of_muon(model, config)
+        taken = set(matrices)
+        others = [weight for weight in model.parameters() if weight not in taken]
         self.muon = Muon(
             matrices,
             learning_rate=config.muon_learning_rate,
@@ -98,6 +94,36 @@ class ModelOptimizer:
             optimizer.state[weight][kind] = tensor.to(weight.device, copy=True)
 
 
+def mean_optimizer_flops(model: Transformer, config: OptimizerConfig, step_tokens: int) -> float:
+    """FLOPs of the optimizer's matrix products in a mean step that trains every weight.
+
+    Args:
+        model: what is trained; its weights may be without memory (device `meta`).
+        config: the settings.
+        step_tokens: tokens of one step.
+    """
+    matrices = _of_muon(model, config)
+    return _orthogonalising_flops(matrices, config) / _turns(model, matrices, config, step_tokens)
+
+
+def _of_muon(model: Transformer, config: OptimizerConfig) -> list[nn.Parameter]:
+    return [
+        weight
+        for name, weight in model.named_parameters()
+        if config.matrix_optimizer == "muon" and _is_hidden_matrix(name, weight)
+    ]
+
+
+def _orthogonalising_flops(matrices: list[nn.Parameter], config: OptimizerConfig) -> int:
+    """Of all matrices once."""
+    return sum(
+        weight.numel()
+        // (weight.shape[-2] * weight.shape[-1])
+        * newton_schulz_flops(*weight.shape[-2:], iterations=config.newton_schulz_iterations)
+        for weight in matrices
+    )
+
+
 def _turns(
     model: Transformer, matrices: list[nn.Parameter], config: OptimizerConfig, step_tokens: int
 ) -> int:
@@ -107,12 +133,7 @@ def _turns(
     step_flops = training_flops(
         sizes, model.vocab_size, model.full_shape, tokens=step_tokens, attended_pairs=pairs
     )
-    flops = sum(
-        weight.numel()
-        // (weight.shape[-2] * weight.shape[-1])
-        * newton_schulz_flops(*weight.shape[-2:], iterations=config.newton_schulz_iterations)
-        for weight in matrices
-    )
+    flops = _orthogonalising_flops(matrices, config)
     return max(1, min(_MOST_TURNS, math.ceil(flops / (config.newton_schulz_share * step_flops))))
 
 

@@ -22,6 +22,51 @@ from farthing.stages.train.elastic_schedule import StepPlan
 from farthing.stages.train.recompute import recomputed_flops
 
 
+def own_students(plan: StepPlan, sizes: ModelConfig, share: float) -> list[int]:
+    """Places of the passes of a step that learn from the model's own full shape.
+
+    Args:
+        plan: of the step.
+        sizes: of the model.
+        share: of the loss that distillation has.
+    """
+    full = Shape.full(sizes)
+    return [place for place, shape in enumerate(plan.shapes) if share and shape != full]
+
+
+def plan_flops(
+    sizes: ModelConfig,
+    vocab_size: int,
+    plan: StepPlan,
+    *,
+    students: int,
+    teacher: ModelConfig,
+    tokens: int,
+    attended_pairs: int,
+) -> int:
+    """FLOPs of all passes of a step, forward and backward, and of what teaches them.
+
+    Args:
+        sizes: of the model.
+        vocab_size: rows of the output matrices.
+        plan: of the step.
+        students: passes that learn from a teacher; where all do, it has a forward pass of its own.
+        teacher: its sizes.
+        tokens: positions of the batch.
+        attended_pairs: (query, key) pairs inside its documents.
+    """
+    full = Shape.full(teacher)
+    total = sum(
+        training_flops(sizes, vocab_size, shape, tokens=tokens, attended_pairs=attended_pairs)
+        for shape in plan.shapes
+    )
+    if students == len(plan.shapes):
+        # Up to the hidden rows; the logits are made where students are compared with them.
+        total += forward_flops(teacher, 0, full, tokens=tokens, attended_pairs=attended_pairs)
+    output = forward_flops_by_part(teacher, vocab_size, full, tokens=tokens, attended_pairs=0)
+    return total + students * output["output"]
+
+
 class Passes:
     """Runs the passes of steps on one model."""
 
@@ -88,17 +133,15 @@ class Passes:
             tokens: positions of the batch.
             attended_pairs: (query, key) pairs inside its documents.
         """
-        config, vocab = self._model.config, self._model.vocab_size
-        teacher, full = self._teacher.config, self._teacher.full_shape
-        total = sum(
-            training_flops(config, vocab, shape, tokens=tokens, attended_pairs=attended_pairs)
-            for shape in plan.shapes
+        return plan_flops(
+            self._model.config,
+            self._model.vocab_size,
+            plan,
+            students=len(self._students(plan)),
+            teacher=self._teacher.config,
+            tokens=tokens,
+            attended_pairs=attended_pairs,
         )
-        if self.has_own_teacher_pass(plan):
-            # Up to the hidden rows; the logits are made where students are compared with them.
-            total += forward_flops(teacher, 0, full, tokens=tokens, attended_pairs=attended_pairs)
-        output = forward_flops_by_part(teacher, vocab, full, tokens=tokens, attended_pairs=0)
-        return total + len(self._students(plan)) * output["output"]
 
     def recomputed_flops(
         self, plan: StepPlan, recomputed: Collection[int], *, tokens: int, attended_pairs: int
@@ -118,12 +161,9 @@ class Passes:
 
     def _students(self, plan: StepPlan) -> list[int]:
         """Places of the passes that learn from the full shape, or from another model."""
-        if not self._share:
-            return []
-        if self._teacher is not self._model:
+        if self._teacher is not self._model and self._share:
             return list(range(len(plan.shapes)))
-        full = self._model.full_shape
-        return [place for place, shape in enumerate(plan.shapes) if shape != full]
+        return own_students(plan, self._model.config, self._share)
 
     def _order(self, plan: StepPlan) -> list[int]:
         """Places of the passes, teachers first."""

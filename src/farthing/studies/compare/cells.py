@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from farthing import flow
+from farthing.artifacts.canonical import digest_json
 from farthing.artifacts.code_version import code_version
 from farthing.artifacts.manifest import read_manifest
 from farthing.artifacts.scores import MemberScore
@@ -15,6 +16,7 @@ from farthing.model.shape import Shape
 from farthing.session import Session
 from farthing.stages.evaluate.config import EvaluateConfig
 from farthing.stages.evaluate.importance import Importance, pruned_shape
+from farthing.stages.train.config import TrainConfig
 from farthing.studies.compare import variants
 from farthing.studies.compare.budget import run_flops, step_flops, steps_for
 from farthing.studies.compare.config import ComparisonConfig
@@ -24,6 +26,8 @@ from farthing.text.corpus import Corpus
 
 _SUPERNET = "supernet"
 _CODE = ("text", "model", "stages/train")
+# Arms whose plain run is followed by something.
+_AFTERWARDS = ("pruned", "mixed")
 
 
 @dataclass(frozen=True)
@@ -52,11 +56,42 @@ class Cell:
         parts = [self.arm, self.name and self._label(), f"x {self.length:.3g}", f"seed {self.seed}"]
         return ", ".join(part for part in parts if part)
 
+    @property
+    def lane(self) -> str:
+        """The two arms that go on from one shorter plain run take turns."""
+        return f"afterwards, seed {self.seed}" if self.arm in _AFTERWARDS else self.title
+
+    def key(self, corpus: str) -> str:
+        """Digest of everything but the code that decides what comes out.
+
+        Args:
+            corpus: content digest of the text.
+        """
+        compare, run = self.config.compare, self.config.run
+        after = compare.model_dump(
+            mode="json", include={"afterwards", "afterwards_from", "calibration_sequences"}
+        )
+        baseline = compare.baselines.get(self.name) if self.arm == "baseline" else None
+        own = variants.baseline(run, baseline, self.seed) if baseline else None
+        train = run.train.model_copy(update={"seed": self.seed})
+        return digest_json(
+            {
+                "cell": [self.arm, self.seed, self.name, self.length],
+                "members": self.members,
+                "model": run.model.model_dump(mode="json"),
+                "train": train.model_dump(mode="json", exclude=set(TrainConfig.harmless)),
+                "afterwards": after if self.arm in _AFTERWARDS else None,
+                "baseline": own.model_dump(mode="json", exclude={"name"}) if own else None,
+                "corpus": corpus,
+            }
+        )
+
     def run(self, session: Session) -> CellResult:
         """Train and score; whatever is finished already is found."""
         bench = _Bench(self, session)
         scored = _ARMS[self.arm](bench)
         return CellResult(
+            key=self.key(bench.corpus.digest),
             arm=self.arm,
             name=self.name and self._label(),
             seed=self.seed,
@@ -125,9 +160,7 @@ class _Bench:
         """Of a run's layers and experts, on training text."""
         _, supernet = flow.open_run(place)
         sequences = self.config.compare.calibration_sequences
-        return booked_importance(
-            supernet, self.corpus, self.session, sequences=sequences, seed=self.cell.seed
-        )
+        return booked_importance(supernet, self.corpus, self.session, sequences=sequences)
 
 
 def _elastic(bench: _Bench) -> list[Scored]:
@@ -175,7 +208,10 @@ def _pruned(bench: _Bench) -> list[Scored]:
     place, parent_key = _parent(bench)
     importance = bench.importance(place)
     compare, sizes = bench.config.compare, bench.recipe.model
-    each = sum(step_flops(bench.recipe, bench.vocab_size, shape) for shape in bench.shapes)
+    each = sum(
+        step_flops(variants.scratch(bench.recipe, 0, 1, shape), bench.vocab_size)
+        for shape in bench.shapes
+    )
     steps = max(1, round(compare.afterwards * bench.budget() / each))
     scored = []
     for shape in bench.shapes:
@@ -203,7 +239,7 @@ def _mixed(bench: _Bench) -> list[Scored]:
     """The whole model is tuned with mixed top-k; members are cut by importance, not trained on."""
     place, parent_key = _parent(bench)
     compare, recipe = bench.config.compare, bench.recipe
-    base = variants.mixed(recipe, _smaller_top_ks(bench))
+    base = variants.mixed(recipe, bench.cell.seed, _smaller_top_ks(bench))
     flops = compare.afterwards * bench.budget()
     steps = steps_for(flops, recipe, bench.vocab_size)
     # Smaller top-k makes steps cheaper: as many more of them as that pays for.

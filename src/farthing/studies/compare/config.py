@@ -103,6 +103,8 @@ class ComparisonConfig(RunConfig):
     def _there_is_elasticity(self) -> Self:
         if self.train.elastic is None:
             raise ValueError("train.elastic is null: there is nothing to compare")
+        if self.start is not None:
+            raise ValueError("start: the arms of a comparison all begin with random weights")
         return self
 
     @property

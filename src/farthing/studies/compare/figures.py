@@ -17,6 +17,8 @@ from farthing.studies.statistics import Ratio, Sample, paired
 
 Unit = Literal["flops", "device_seconds"]
 UNITS: tuple[Unit, ...] = ("flops", "device_seconds")
+# The length of a run that takes the recipe's steps.
+_WHOLE = 1.0
 
 
 def spent(run: RunCost, unit: Unit) -> float:
@@ -40,16 +42,15 @@ class Cells:
         return sorted(found, key=lambda cell: (cell.name, cell.length, cell.seed))
 
     def scores(self, arm: str, member: str) -> list[float] | None:
-        """Mean bits per byte of a member by seed, from the longest run of the arm; None without."""
-        cells = self._longest(arm, member)
+        """Mean bits per byte of a member by seed, from whole runs of the arm; None without."""
+        cells = self._whole(arm, member)
         if len(cells) < len(self.seeds):
             return None
         return [score_of(cells[seed], member).score.mean_bpb for seed in self.seeds]
 
     def total(self, arm: str, unit: Unit) -> list[float] | None:
-        """What an arm's training runs used together, by seed; of several lengths, the longest."""
-        ordered = sorted(self.of(arm), key=lambda cell: cell.length)
-        cells = {cell.seed: cell for cell in ordered}
+        """What an arm's training runs used together, by seed; of several lengths, the whole."""
+        cells = {cell.seed: cell for cell in self.of(arm) if cell.length == _WHOLE}
         if len(cells) < len(self.seeds):
             return None
         return [sum(spent(run, unit) for run in cells[seed].runs) for seed in self.seeds]
@@ -66,14 +67,13 @@ class Cells:
                     points.append(EndPoint(model, spent(own, unit), scored.score.mean_bpb))
         return points
 
-    def _longest(self, arm: str, member: str) -> dict[int, CellResult]:
-        cells: dict[int, CellResult] = {}
-        for cell in self.of(arm):
-            if any(scored.member == member for scored in cell.scored):
-                known = cells.get(cell.seed)
-                if known is None or cell.length >= known.length:
-                    cells[cell.seed] = cell
-        return cells
+    def _whole(self, arm: str, member: str) -> dict[int, CellResult]:
+        """The cells of the recipe's own length in which a member was scored, by seed."""
+        return {
+            cell.seed: cell
+            for cell in self.of(arm)
+            if cell.length == _WHOLE and any(scored.member == member for scored in cell.scored)
+        }
 
 
 def score_of(cell: CellResult, member: str) -> Scored:
@@ -105,14 +105,15 @@ class Tax:
 
     Attributes:
         basis: equal steps, equal FLOPs or equal device-seconds.
-        percent: of the plain run's bits per byte; above zero elasticity costs something.
+        percent: of the plain run's bits per byte; above zero elasticity costs something. None
+            where no plain run was as short or as long.
         compute: the plain run's cost to reach the elastic run's loss over the elastic run's cost;
             below one, elasticity wasted the rest. None where that loss is outside of the plain
             runs' end points.
     """
 
     basis: str
-    percent: Sample
+    percent: Sample | None
     compute: Ratio | None = None
 
 
@@ -124,7 +125,9 @@ class FamilyRatio:
         baseline: which one.
         unit: of the cost.
         members: labels of the members that the baseline reaches with every seed.
-        unreached: those that no run of it reaches: neither for nor against.
+        unreached: those that with some seed no run of it reaches: neither for nor against.
+        unbounded: those that with some seed its shortest runs already reach: what they would cost
+            at the least is not known, so they are left out too.
         fully_loaded: parent and members over the sum of the baseline's runs.
         bound: the smallest that it could be, with a parent as cheap as the dearest single run.
         efficiency: the parent over that dearest run.
@@ -136,6 +139,7 @@ class FamilyRatio:
     unit: Unit
     members: tuple[str, ...]
     unreached: tuple[str, ...]
+    unbounded: tuple[str, ...]
     fully_loaded: Ratio
     bound: Ratio
     efficiency: Ratio
@@ -184,12 +188,12 @@ def elastic_taxes(cells: Cells) -> list[Tax]:
         assert costs is not None
         curves = [cells.end_points("plain", seed, unit, full) for seed in cells.seeds]
         at_cost = [bpb_at_cost(cost, curve) for cost, curve in zip(costs, curves, strict=True)]
+        known = [bpb for bpb in at_cost if bpb is not None]
+        percent = _percent(ours, known) if len(known) == len(costs) else None
         reached = [cost_to_reach(bpb, curve) for bpb, curve in zip(ours, curves, strict=True)]
-        if all(bpb is not None for bpb in at_cost):
-            known = [bpb for bpb in at_cost if bpb is not None]
-            inside = [cost for cost in reached if cost is not None]
-            compute = Ratio.of(inside, costs) if len(inside) == len(costs) else None
-            taxes.append(Tax(name, _percent(ours, known), compute))
+        inside = [each.spent for each in reached if each is not None and each.exact]
+        compute = Ratio.of(inside, costs) if len(inside) == len(costs) else None
+        taxes.append(Tax(name, percent, compute))
     return taxes
 
 
@@ -204,6 +208,8 @@ def family_ratio(cells: Cells, baseline: str, unit: Unit) -> FamilyRatio | None:
     arm = "scratch" if baseline == "scratch" else "baseline"
     wanted = None if baseline == "scratch" else baseline
     theirs: dict[str, list[float]] = {}
+    unreached: list[str] = []
+    unbounded: list[str] = []
     for member in cells.members:
         scores = cells.scores("elastic", member)
         if scores is None:
@@ -213,21 +219,27 @@ def family_ratio(cells: Cells, baseline: str, unit: Unit) -> FamilyRatio | None:
             for bpb, seed in zip(scores, cells.seeds, strict=True)
         ]
         known = [cost for cost in costs if cost is not None]
-        if len(known) == len(cells.seeds):
-            theirs[member] = known
+        if len(known) < len(cells.seeds):
+            unreached.append(member)
+        elif not all(cost.exact for cost in known):
+            unbounded.append(member)
+        else:
+            theirs[member] = [cost.spent for cost in known]
     parent = cells.total("elastic", unit)
     if not theirs or parent is None:
         return None
     sums = [sum(column) for column in zip(*theirs.values(), strict=True)]
     dearest = [max(column) for column in zip(*theirs.values(), strict=True)]
     # On our side only: the baselines' own curation and evaluation are left out.
-    extra = [getattr(cell.beside, unit) for cell in cells.of("elastic")]
+    beside = {cell.seed: getattr(cell.beside, unit) for cell in cells.of("elastic")}
+    extra = [beside[seed] for seed in cells.seeds]
     whole = [cost + more for cost, more in zip(parent, extra, strict=True)]
     return FamilyRatio(
         baseline=baseline,
         unit=unit,
         members=tuple(theirs),
-        unreached=tuple(member for member in cells.members if member not in theirs),
+        unreached=tuple(unreached),
+        unbounded=tuple(unbounded),
         fully_loaded=Ratio.of(whole, sums),
         bound=Ratio.of(dearest, sums),
         efficiency=Ratio.of(parent, dearest),

@@ -11,8 +11,9 @@ from farthing.ledger.journal import RunRecorder
 from farthing.model.shape import Shape
 from farthing.model.supernet import Supernet
 from farthing.session import Job, Session, input_key, made
-from farthing.stages.evaluate.calibration import calibration_text
+from farthing.stages.evaluate.calibration import calibration_text, windows_read
 from farthing.stages.evaluate.importance import Importance, measure_importance
+from farthing.studies.plan import plan_of
 from farthing.text.corpus import Corpus
 
 _KIND = "importance"
@@ -21,21 +22,33 @@ _CODE = ("artifacts", "text", "model", "cost", "stages/evaluate")
 
 
 def booked_importance(
-    supernet: Supernet, corpus: Corpus, session: Session, *, sequences: int, seed: int
+    supernet: Supernet, corpus: Corpus, session: Session, *, sequences: int
 ) -> Importance:
-    """Measure it on `sequences` windows of training text, or find it measured.
+    """Measure it on the next training text, which the model has not read, or find it measured.
+
+    Args:
+        supernet: what is measured.
+        corpus: that it was trained on.
+        session: of its workspace.
+        sequences: windows of text.
 
     Raises:
         CorpusError: no domain has enough text.
     """
     inputs = {"supernet": supernet.digest, "corpus": corpus.digest}
-    key = input_key("importance", [sequences, seed], inputs, _CODE)
+    key = input_key("importance", sequences, inputs, _CODE)
     job = Job("evaluation", "importance", "importance", _KIND, key)
     model = supernet.model
 
     def make(place: Path, recorder: RunRecorder) -> Manifest:
+        order = supernet.origin["data_order"]
+        read = windows_read(corpus, weights=order["mixture"], sequences=order["next_sequence"])
         text = calibration_text(
-            corpus, context=model.config.context, sequences=sequences, seed=seed
+            corpus,
+            context=model.config.context,
+            sequences=sequences,
+            seed=order["seed"],
+            after=read,
         )
 
         def on_pass(shape: Shape, tokens: int) -> None:
@@ -54,6 +67,8 @@ def booked_importance(
             (staged / _FILE).write_text(content, encoding="utf-8")
             return write_manifest(staged, kind=_KIND, input_key=key, detail=inputs)
 
-    place = made(job, session, make, rerun=False)
+    # Under the model's own plan: no other family of the workspace is charged for it.
+    plan = {"plan": plan_of(session.book, supernet.digest)}
+    place = made(job, session, make, rerun=False, before=lambda _place: dict(plan))
     verify_files(place, read_manifest(place, kind=_KIND), required=(_FILE,))
     return Importance.model_validate_json((place / _FILE).read_bytes())

@@ -136,8 +136,8 @@ def _taxes(taxes: Sequence[Tax]) -> str:
     rows = [
         [
             tax.basis,
-            f"{tax.percent.mean:+.2f} %",
-            f"{tax.percent.upper:+.2f} %" if tax.percent.upper is not None else "",
+            f"{tax.percent.mean:+.2f} %" if tax.percent else "not known",
+            f"{tax.percent.upper:+.2f} %" if tax.percent and tax.percent.upper is not None else "",
             _ratio(tax.compute) if tax.compute else "",
         ]
         for tax in taxes
@@ -145,7 +145,7 @@ def _taxes(taxes: Sequence[Tax]) -> str:
     heads = ["basis", "bits per byte", "upper bound (95 %)", "plain run's cost for the same loss"]
     return _table(heads, rows) + (
         "\nThe last column is over the elastic run's cost, between finished plain runs; below 1, "
-        "elasticity wasted the rest; empty where no plain run's end is that good or that bad.\n"
+        "elasticity wasted the rest; empty where no two plain runs' ends lie around that loss.\n"
     )
 
 
@@ -160,7 +160,7 @@ def _families(families: Sequence[FamilyRatio]) -> str:
             [
                 ratio.baseline,
                 _UNIT_WORDS[ratio.unit],
-                f"{len(ratio.members)} of {len(ratio.members) + len(ratio.unreached)}",
+                f"{len(ratio.members)} of {_members_in_all(ratio)}",
                 _ratio(loaded),
                 f"{loaded.lower:.3f}" if loaded.lower is not None else "",
                 f"{loaded.upper:.3f}" if loaded.upper is not None else "",
@@ -175,6 +175,10 @@ def _families(families: Sequence[FamilyRatio]) -> str:
         "on our side only. Members are cut out and scored; nothing else is theirs, so the marginal "
         "cost is the evaluation's.\n"
     )
+
+
+def _members_in_all(ratio: FamilyRatio) -> int:
+    return len(ratio.members) + len(ratio.unreached) + len(ratio.unbounded)
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

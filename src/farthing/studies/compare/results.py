@@ -63,6 +63,7 @@ class CellResult(_Frozen):
     """One task: an arm (or a baseline) with one seed, and a length where there are several.
 
     Attributes:
+        key: of all settings and inputs that decide it; not of the code.
         arm: `elastic`, `plain`, ... or `baseline`.
         name: of the baseline, or what distinguishes several runs of the arm.
         seed: of weights, data order and elastic draws.
@@ -73,6 +74,7 @@ class CellResult(_Frozen):
         code: version of the code that trains.
     """
 
+    key: str
     arm: str
     name: str
     seed: int

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,13 +44,23 @@ class Comparison:
     directory: Path
 
 
-def compare(config: ComparisonConfig, session: Session, *, jobs: int) -> Comparison:
+def compare(
+    config: ComparisonConfig,
+    session: Session,
+    *,
+    jobs: int,
+    command: str,
+    known: Sequence[CellResult] = (),
+) -> Comparison:
     """Run what is not there yet of a comparison, and write its results into the workspace.
 
     Args:
         config: recipe and comparison.
         session: of the workspace.
         jobs: processes at a time.
+        command: what the user typed, for the page.
+        known: cells that were run elsewhere; those with the same settings and text are taken as
+            they are, with the code that they name.
 
     Raises:
         ConfigError: members that cannot be compared, or baselines that do not fit.
@@ -59,17 +69,21 @@ def compare(config: ComparisonConfig, session: Session, *, jobs: int) -> Compari
     corpus = flow.run_curate(config.run, session)
     shapes = comparable_members(config, corpus)
     members = tuple(str(shape) for shape in shapes)
-    grid = list(cells_of(config, members))
-    place = make_directory(
-        session.workspace.root / _ROOM / f"{config.name}-{_key(config, corpus)[:10]}"
-    )
-    found: list[CellResult] = []
-    for done in run_tasks(grid, session.workspace.root, session.show, jobs=jobs):
+    there = {cell.key: cell for cell in known}
+    keyed = [(cell, cell.key(corpus.digest)) for cell in cells_of(config, members)]
+    study = digest_json([key for _, key in keyed])
+    place = make_directory(session.workspace.root / _ROOM / f"{config.name}-{study[:10]}")
+    grid = [cell for cell, key in keyed if key not in there]
+    found = [there[key] for _, key in keyed if key in there]
+    if known:
+        session.show.line(f"known     {len(found)} of {len(keyed)} cells were run before")
+    for done in run_tasks(grid, session, jobs=jobs):
         found.append(done.result)
-        session.show.line(f"done      {len(found)} of {len(grid)}: {_told(done.result)}")
+        session.show.line(f"done      {len(found)} of {len(keyed)}: {_told(done.result)}")
         _write(place, config, shapes, found)
+    _write(place, config, shapes, found)
     cells = _cells(config, shapes, found)
-    write_page(place, cells, config, command=f"farthing compare --recipe {config.name}")
+    write_page(place, cells, config, command=command)
     return Comparison(config, cells, place)
 
 
@@ -103,6 +117,13 @@ def comparable_members(config: ComparisonConfig, corpus: Corpus) -> list[Shape]:
                 f"compare.members: {shape} has not the same experts and top-k in all layers",
                 remedy="compare uniform members, as 5L-8E-2K; the other arms have no such shape",
             )
+    if "mixed" in config.compare.arms and not any(
+        shape.top_k and shape.top_k[0] < config.model.top_k for shape in shapes
+    ):
+        raise ConfigError(
+            "compare.members: none has a smaller top-k, so there is nothing to tune in arm mixed",
+            remedy="add a member with a smaller top-k, or leave mixed out of compare.arms",
+        )
     return sorted(shapes, key=lambda shape: shape != full)
 
 
@@ -161,10 +182,6 @@ def _write(
         "cells": [cell.model_dump(mode="json") for cell in order],
     }
     write_atomic(place / _CELLS, (json.dumps(data, indent=1) + "\n").encode())
-
-
-def _key(config: ComparisonConfig, corpus: Corpus) -> str:
-    return digest_json([config.model_dump(mode="json"), corpus.digest])
 
 
 def _told(cell: CellResult) -> str:

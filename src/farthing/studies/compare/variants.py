@@ -88,7 +88,7 @@ def baseline(run: RunConfig, settings: BaselineConfig, seed: int) -> RunConfig:
     return changed(other, name="baseline", train={"seed": seed})
 
 
-def mixed(run: RunConfig, top_ks: tuple[int, ...]) -> RunConfig:
+def mixed(run: RunConfig, seed: int, top_ks: tuple[int, ...]) -> RunConfig:
     """Trained on with the full top-k and smaller ones in turn (MoE-PHDS, arXiv 2509.23012)."""
     settings = ElasticConfig(
         depth_probability=0.0,
@@ -96,7 +96,8 @@ def mixed(run: RunConfig, top_ks: tuple[int, ...]) -> RunConfig:
         top_k_probability=_MIXED_PROBABILITY,
         top_ks=top_ks,
     )
-    return changed(run, name="mixed", train={"elastic": settings.model_dump(mode="json")})
+    train = {"seed": seed, "elastic": settings.model_dump(mode="json")}
+    return changed(run, name="mixed", train=train)
 
 
 def _whole(sizes: ModelConfig) -> tuple[str, ...]:

@@ -32,6 +32,8 @@ def verdict_on(other: Against) -> str:
 
 def verdict_on_tax(tax: Tax) -> str:
     """What elasticity costs the full shape, with the bound that a promise could rest on."""
+    if tax.percent is None:
+        return f"not known at {tax.basis}: no plain run was as short or as long"
     bound = tax.percent.upper
     words = f"{tax.percent.mean:+.2f} % of bits per byte at {tax.basis}"
     return words if bound is None else f"{words}, at most {bound:+.2f} % (one-sided 95 %)"
@@ -49,7 +51,12 @@ def verdict_on_family(ratio: FamilyRatio) -> str:
             f" (one-sided 95 %: {ratio.fully_loaded.lower:.3f} to {ratio.fully_loaded.upper:.3f})"
         )
     if ratio.unreached:
-        words += f"; not counted, as no run of it reached them: {', '.join(ratio.unreached)}"
+        words += f"; not counted, as it did not reach them: {', '.join(ratio.unreached)}"
+    if ratio.unbounded:
+        words += (
+            "; not counted, as its shortest runs are already better, so that nobody knows what "
+            f"the cheapest costs: {', '.join(ratio.unbounded)}"
+        )
     return f"{words}."
 
 

@@ -26,6 +26,7 @@ from farthing.session import Job, Session, input_key, made
 from farthing.stages.evaluate.calibration import calibration_text, windows_read
 from farthing.stages.evaluate.config import EvaluateConfig
 from farthing.stages.evaluate.run import amount_of_text
+from farthing.studies.plan import plan_of
 from farthing.studies.search.config import SearchConfig
 from farthing.studies.search.genes import smallest_shape
 from farthing.studies.search.limit import Limit, exact_amount
@@ -39,7 +40,7 @@ from farthing.studies.search.result import (
     Verdict,
 )
 from farthing.studies.search.score import paired_difference
-from farthing.studies.search.spent import SearchCost, plan_of, search_cost
+from farthing.studies.search.spent import SearchCost, search_cost
 from farthing.text.corpus import Corpus
 
 ROOM = "searches"

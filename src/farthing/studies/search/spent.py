@@ -81,20 +81,6 @@ def search_cost(
     )
 
 
-def plan_of(book: Book, supernet: str) -> str | None:
-    """The plan under which a supernet (its digest) was trained; None if the book does not know."""
-    plans: dict[int, str | None] = {}
-    found = None
-    for record in book.records:
-        if isinstance(record.body, RunStart):
-            plans[record.body.run] = record.body.plan
-        elif isinstance(record.body, RunEnd):
-            made = record.body.artifact
-            if made is not None and made.digest == supernet:
-                found = plans.get(record.body.run) or found
-    return found
-
-
 def _work_of(book: Book, keys: Collection[str]) -> Work:
     runs, total = set[int](), NO_WORK
     for record in book.records:
