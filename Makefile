@@ -19,7 +19,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart results test lint check check-exports bench results-speed bench-vllm clean
+.PHONY: help setup quickstart results test lint check check-exports bench results-speed results-elastic bench-vllm clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -44,6 +44,14 @@ check: lint test ## lint, then every test: what CI runs
 
 results: quickstart ## the quick start, and its output into README.md and docs/results
 	$(BIN)/python scripts/refresh_results.py --workspace $(WORKSPACE)
+
+# One run a hardware thread; what docs/results/elastic keeps is not run again.
+ELASTIC ?= build/elastic
+JOBS ?= $(shell nproc)
+results-elastic: $(INSTALLED) ## elastic training against its controls (under 45 minutes on two cores), into docs/results
+	$(BIN)/farthing compare --workspace $(ELASTIC) --jobs $(JOBS) \
+		$(if $(wildcard docs/results/elastic/compare-sample),--known docs/results/elastic/compare-sample)
+	$(BIN)/python scripts/refresh_elastic.py --workspace $(ELASTIC)
 
 # Other people's engines, each in an environment of its own: none is a dependency of farthing.
 ENGINES ?= .venv-exports

@@ -108,8 +108,12 @@ def members_rows(summary: Summary) -> tuple[list[str], list[list[str]]]:
     return heads, [*rows, mean]
 
 
+def members_table(summary: Summary) -> str:
+    """The table of members in Markdown."""
+    return _table(*members_rows(summary))
+
+
 def _members(summary: Summary) -> str:
-    heads, rows = members_rows(summary)
     costs = []
     for other in summary.others:
         ratios = ", ".join(
@@ -120,7 +124,7 @@ def _members(summary: Summary) -> str:
     note = "active: parameters that a token visits, embeddings left out. "
     note += "Below zero, elastic is better; p: one-sided, that chance alone gives as much. "
     note += f"Training cost over the elastic run's: {'; '.join(costs)}.\n" if costs else "\n"
-    return f"{_table(heads, rows)}\n{note}"
+    return f"{members_table(summary)}\n{note}"
 
 
 def _difference(members: Sample | None, difference: Sample | None) -> list[str]:

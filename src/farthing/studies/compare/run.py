@@ -25,8 +25,7 @@ from farthing.studies.runner import run_tasks
 from farthing.text.corpus import Corpus
 
 _ROOM = "studies"
-_CELLS = "cells.json"
-PAGE, PICTURE = "comparison.md", "comparison.svg"
+CELLS, PAGE, PICTURE = "cells.json", "comparison.md", "comparison.svg"
 
 
 @dataclass(frozen=True)
@@ -153,7 +152,7 @@ def read_comparison(place: Path) -> Comparison:
     Raises:
         ArtifactError: it cannot be read.
     """
-    path = place / _CELLS
+    path = place / CELLS
     try:
         data = json.loads(path.read_bytes())
         every = tuple(CellResult.model_validate_json(json.dumps(cell)) for cell in data["cells"])
@@ -181,7 +180,7 @@ def _write(
         "members": [shape.label(config.model) for shape in shapes],
         "cells": [cell.model_dump(mode="json") for cell in order],
     }
-    write_atomic(place / _CELLS, (json.dumps(data, indent=1) + "\n").encode())
+    write_atomic(place / CELLS, (json.dumps(data, indent=1) + "\n").encode())
 
 
 def _told(cell: CellResult) -> str:
