@@ -29,9 +29,10 @@ setup: $(INSTALLED) ## create the virtual environment and install everything, pi
 quickstart: $(INSTALLED) ## the whole flow at small size on the embedded sample
 	$(BIN)/farthing quickstart --workspace $(WORKSPACE)
 
-# One thread per process: two workers share two cores, and a sum has one order.
+# One thread per process: two workers share two cores, and a sum has one order. The slow tests stand
+# together: who has nothing left to do takes over half of them.
 test: $(INSTALLED) ## every test, warnings as errors
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(TESTS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal $(TESTS)
 
 lint: $(INSTALLED) ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ import torch
 from farthing.artifacts.entries import RunEnd
 from farthing.errors import ConfigError, CorpusError
 from farthing.session import Show, open_session
-from farthing.studies.runner import run_tasks
+from farthing.studies.runner import _run_in, run_tasks
 
 SHOW = Show(line=lambda _: None, training=lambda *_: nullcontext(lambda *_: None))
 
@@ -44,16 +45,6 @@ class Look:
 class Fail(Look):
     def run(self, _session):
         raise CorpusError("no text", remedy="add some")
-
-
-@dataclass(frozen=True)
-class Wait(Look):
-    """Says when it ran."""
-
-    def run(self, _session):
-        began = time.monotonic()
-        time.sleep(0.3)
-        return began, time.monotonic()
 
 
 @dataclass(frozen=True)
@@ -115,13 +106,30 @@ def test_what_a_task_raises_reaches_the_caller(session, jobs):
         list(run_tasks([Fail(0)], session, jobs=jobs))
 
 
-@needs_two
+class Pool:
+    """An executor whose tasks end when the test says so."""
+
+    def __init__(self):
+        self.begun = {}
+
+    def submit(self, _function, task):
+        self.begun[task.number] = Future()
+        return self.begun[task.number]
+
+
 def test_tasks_of_one_lane_take_turns_and_others_do_not_wait(session):
-    tasks = [Wait(0, "shared"), Wait(1, "shared"), Wait(2)]
-    done = {each.task.number: each.result for each in run_tasks(tasks, session, jobs=2)}
-    one, other = sorted((done[0], done[1]))
-    assert one[1] <= other[0], "the second began after the first had ended"
-    assert done[2][0] < one[1], "the third did not wait"
+    pool = Pool()
+    tasks = [Look(0, "shared"), Look(1, "shared"), Look(2), Look(3)]
+    going = _run_in(pool, list(tasks), session, jobs=2)
+    results = []
+    with ThreadPoolExecutor(1) as beside:
+        for ended, begun in ((2, {0, 2}), (0, {0, 2, 3}), (1, {0, 1, 2, 3}), (3, {0, 1, 2, 3})):
+            answer = beside.submit(next, going)
+            while set(pool.begun) != begun:
+                assert not answer.done()
+            pool.begun[ended].set_result(ended)
+            results.append(answer.result(timeout=30).result)
+    assert results == [2, 0, 1, 3]
 
 
 @pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=needs_two)], ids=["one", "two"])
