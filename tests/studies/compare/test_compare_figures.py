@@ -123,3 +123,13 @@ def test_the_picture_holds_every_arm_and_stands_alone(cells):
     for name in ("elastic", "pruned", "from scratch", "plain"):
         assert f">{name}</text>" in drawn
     assert drawn.count("arm-dot") >= 6
+
+
+def test_a_baseline_that_broke_is_told_and_gives_no_point(cells, make_cell):
+    broken = make_cell("baseline", 0, 3.0, {}, name="gpt").model_copy(
+        update={"runs": (), "complaint": "step 3: the loss jumped (shape x)"}
+    )
+    every = Cells((*cells.every, broken), SEEDS, MEMBERS)
+    assert family_ratio(every, "gpt", "flops") is None
+    told = "Nothing came of gpt at length 1 with seed 0: step 3: the loss jumped."
+    assert told in Summary(every, 0.25).sentences()

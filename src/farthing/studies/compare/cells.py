@@ -11,6 +11,7 @@ from farthing.artifacts.canonical import digest_json
 from farthing.artifacts.code_version import code_version
 from farthing.artifacts.manifest import read_manifest
 from farthing.artifacts.scores import MemberScore
+from farthing.errors import DivergedError
 from farthing.flow import RunConfig
 from farthing.model.shape import Shape
 from farthing.session import Session
@@ -89,7 +90,14 @@ class Cell:
     def run(self, session: Session) -> CellResult:
         """Train and score; whatever is finished already is found."""
         bench = _Bench(self, session)
-        scored = _ARMS[self.arm](bench)
+        scored, complaint = [], ""
+        try:
+            scored = _ARMS[self.arm](bench)
+        except DivergedError as error:
+            # Somebody else's recipe at this size and length: a result, and no reason to stop.
+            if self.arm != "baseline":
+                raise
+            complaint = error.what
         return CellResult(
             key=self.key(bench.corpus.digest),
             arm=self.arm,
@@ -100,6 +108,7 @@ class Cell:
             scored=tuple(scored),
             beside=beside(session, {run.supernet for run in bench.runs.values()}),
             code=code_version(_CODE),
+            complaint=complaint,
         )
 
     def _label(self) -> str:

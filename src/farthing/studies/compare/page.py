@@ -55,6 +55,12 @@ class Summary:
             other = next((o for o in self.others if o.arm == "pruned"), self.others[0])
             bpb = Sample(tuple(v for each in other.members.values() for v in each.values)).mean
             words.append(advice_on_seeds(other.mean_difference, self.effect, bpb))
+        broken = [cell for cell in self.cells.every if cell.complaint]
+        words += [
+            f"Nothing came of {cell.name} at length {cell.length:g} with seed {cell.seed}: "
+            f"{cell.complaint.partition(' (')[0]}."
+            for cell in broken
+        ]
         return words
 
 

@@ -72,6 +72,7 @@ class CellResult(_Frozen):
         scored: every member of this cell.
         beside: curation and evaluation.
         code: version of the code that trains.
+        complaint: why nothing came of it (a baseline whose loss broke); empty if something did.
     """
 
     key: str
@@ -83,6 +84,7 @@ class CellResult(_Frozen):
     scored: tuple[Scored, ...]
     beside: Beside
     code: str
+    complaint: str = ""
 
 
 def run_cost(session: Session, input_key: str, supernet: str, steps: int) -> RunCost:

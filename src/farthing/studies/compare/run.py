@@ -184,7 +184,9 @@ def _write(
 
 
 def _told(cell: CellResult) -> str:
+    name = f"{cell.arm} {cell.name}".rstrip() + f", seed {cell.seed}"
+    if cell.complaint:
+        return f"{name}: {cell.complaint}"
     best = min(scored.score.mean_bpb for scored in cell.scored)
     seconds = sum(run.wall_seconds for run in cell.runs)
-    name = f" {cell.name}" if cell.name else ""
-    return f"{cell.arm}{name}, seed {cell.seed}: {best:.3f} bits per byte, {seconds:,.0f} s"
+    return f"{name}: {best:.3f} bits per byte, {seconds:,.0f} s"
