@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from farthing import flow
@@ -13,11 +14,14 @@ from farthing.artifacts.manifest import read_manifest
 from farthing.artifacts.scores import MemberScore
 from farthing.errors import DivergedError
 from farthing.flow import RunConfig
+from farthing.model.cut import expert_counts
 from farthing.model.shape import Shape
 from farthing.session import Session
 from farthing.stages.evaluate.config import EvaluateConfig
 from farthing.stages.evaluate.importance import Importance, pruned_shape
 from farthing.stages.train.config import TrainConfig
+from farthing.stages.train.run import KIND as SUPERNET
+from farthing.stages.train.run import SUPERNET_ROOM
 from farthing.studies.compare import variants
 from farthing.studies.compare.budget import run_flops, step_flops, steps_for
 from farthing.studies.compare.config import ComparisonConfig
@@ -25,7 +29,6 @@ from farthing.studies.compare.importance import booked_importance
 from farthing.studies.compare.results import CellResult, RunCost, Scored, beside, run_cost
 from farthing.text.corpus import Corpus
 
-_SUPERNET = "supernet"
 _CODE = ("text", "model", "stages/train")
 # Arms whose plain run is followed by something.
 _AFTERWARDS = ("pruned", "mixed")
@@ -133,6 +136,12 @@ class _Bench:
     def vocab_size(self) -> int:
         return self.corpus.vocab_size
 
+    @property
+    def stable(self) -> bool:
+        """Whether what comes afterwards takes over the fall of the learning rate."""
+        return self.config.compare.afterwards_from == "stable"
+
+    @cached_property
     def budget(self) -> float:
         """FLOPs of the elastic run."""
         chosen = variants.elastic(self.recipe, self.cell.seed, self.cell.members)
@@ -144,7 +153,7 @@ class _Bench:
     def train(self, run: RunConfig) -> tuple[Path, str]:
         """The run's folder and its input key."""
         place = flow.run_train(run, self.corpus, self.session)
-        manifest = read_manifest(place / _SUPERNET, kind=_SUPERNET)
+        manifest = read_manifest(place / SUPERNET_ROOM, kind=SUPERNET)
         key = manifest.input_key
         self.runs[key] = run_cost(self.session, key, manifest.content_digest, run.train.steps)
         return place, key
@@ -171,6 +180,16 @@ class _Bench:
         sequences = self.config.compare.calibration_sequences
         return booked_importance(supernet, self.corpus, self.session, sequences=sequences)
 
+    def pruned(self, importance: Importance, shape: Shape) -> Shape:
+        """The most important part of a plain model that is as large as a member."""
+        return pruned_shape(
+            importance,
+            self.recipe.model,
+            depth=len(shape.layers),
+            experts=max(expert_counts(shape), default=0),
+            top_k=max(shape.top_k, default=0),
+        )
+
 
 def _elastic(bench: _Bench) -> list[Scored]:
     run = variants.elastic(bench.recipe, bench.cell.seed, bench.cell.members)
@@ -187,7 +206,7 @@ def _plain(bench: _Bench) -> list[Scored]:
     cell = bench.cell
     steps = round(cell.length * bench.recipe.train.steps)
     if cell.name == SAME_FLOPS:
-        steps = steps_for(bench.budget(), bench.recipe, bench.vocab_size)
+        steps = steps_for(bench.budget, bench.recipe, bench.vocab_size)
     run = variants.plain(bench.recipe, cell.seed, steps)
     place, key = bench.train(run)
     full = bench.label(Shape.full(bench.recipe.model))
@@ -206,37 +225,31 @@ def _scratch(bench: _Bench) -> list[Scored]:
 def _parent(bench: _Bench) -> tuple[Path, str]:
     """The plain run of the arms that do something afterwards, as much shorter as that costs."""
     compare = bench.config.compare
-    flops = (1 - compare.afterwards) * bench.budget()
+    flops = (1 - compare.afterwards) * bench.budget
     steps = steps_for(flops, bench.recipe, bench.vocab_size)
-    stable = compare.afterwards_from == "stable"
-    return bench.train(variants.plain(bench.recipe, bench.cell.seed, steps, decays=not stable))
+    run = variants.plain(bench.recipe, bench.cell.seed, steps, decays=not bench.stable)
+    return bench.train(run)
 
 
 def _pruned(bench: _Bench) -> list[Scored]:
     """Each member is cut out by importance and trained on with the same number of tokens."""
     place, parent_key = _parent(bench)
     importance = bench.importance(place)
-    compare, sizes = bench.config.compare, bench.recipe.model
+    compare = bench.config.compare
     each = sum(
         step_flops(variants.scratch(bench.recipe, 0, 1, shape), bench.vocab_size)
         for shape in bench.shapes
     )
-    steps = max(1, round(compare.afterwards * bench.budget() / each))
+    steps = max(1, round(compare.afterwards * bench.budget / each))
     scored = []
     for shape in bench.shapes:
-        kept = pruned_shape(
-            importance,
-            sizes,
-            depth=len(shape.layers),
-            experts=_uniform_count(shape),
-            top_k=shape.top_k[0] if shape.top_k else 0,
-        )
+        kept = bench.pruned(importance, shape)
         run = variants.afterwards(
             variants.scratch(bench.recipe, bench.cell.seed, steps, kept),
             place=str(place),
             shape=str(kept),
             steps=steps,
-            stable=compare.afterwards_from == "stable",
+            stable=bench.stable,
         )
         made, key = bench.train(run)
         score = bench.score_whole(run, made)
@@ -249,7 +262,7 @@ def _mixed(bench: _Bench) -> list[Scored]:
     place, parent_key = _parent(bench)
     compare, recipe = bench.config.compare, bench.recipe
     base = variants.mixed(recipe, bench.cell.seed, _smaller_top_ks(bench))
-    flops = compare.afterwards * bench.budget()
+    flops = compare.afterwards * bench.budget
     steps = steps_for(flops, recipe, bench.vocab_size)
     # Smaller top-k makes steps cheaper: as many more of them as that pays for.
     planned = base.model_copy(update={"train": base.train.model_copy(update={"steps": steps})})
@@ -260,20 +273,11 @@ def _mixed(bench: _Bench) -> list[Scored]:
         place=str(place),
         shape=str(full),
         steps=steps,
-        stable=compare.afterwards_from == "stable",
+        stable=bench.stable,
     )
     made, key = bench.train(run)
     importance = bench.importance(made)
-    kept = {
-        shape: pruned_shape(
-            importance,
-            recipe.model,
-            depth=len(shape.layers),
-            experts=_uniform_count(shape),
-            top_k=shape.top_k[0] if shape.top_k else 0,
-        )
-        for shape in bench.shapes
-    }
+    kept = {shape: bench.pruned(importance, shape) for shape in bench.shapes}
     scores = bench.score(run, made, list(kept.values()))
     return [
         Scored(member=bench.label(shape), runs=(parent_key, key), score=scores[str(cut)])
@@ -284,15 +288,10 @@ def _mixed(bench: _Bench) -> list[Scored]:
 def _baseline(bench: _Bench) -> list[Scored]:
     cell = bench.cell
     run = variants.baseline(bench.recipe, bench.config.compare.baselines[cell.name], cell.seed)
-    steps = steps_for(cell.length * bench.budget(), run, bench.vocab_size)
+    steps = steps_for(cell.length * bench.budget, run, bench.vocab_size)
     run = variants.changed(run, name=f"{steps}", train={"steps": steps})
     place, key = bench.train(run)
     return [Scored(member="", runs=(key,), score=bench.score_whole(run, place))]
-
-
-def _uniform_count(shape: Shape) -> int:
-    first = shape.experts[0] if shape.experts else 0
-    return first if isinstance(first, int) else len(first)
 
 
 def _smaller_top_ks(bench: _Bench) -> tuple[int, ...]:
