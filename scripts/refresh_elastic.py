@@ -70,7 +70,7 @@ def elastic_page(kept: list[Path]) -> str:
 def readme_block(place: Path) -> str:
     """Table and sentences of one comparison."""
     made = read_comparison(place)
-    summary = Summary(made.cells, made.config.compare.effect)
+    summary = Summary(made.cells, made.config.compare)
     sentences = "\n".join(f"- {sentence}" for sentence in summary.sentences())
     return f"{members_table(summary)}\n{sentences}\n"
 

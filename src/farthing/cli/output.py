@@ -137,7 +137,7 @@ def print_comparison(made: Comparison) -> None:
     from farthing.studies.compare.page import Summary
     from farthing.studies.compare.table import comparison_table
 
-    summary = Summary(made.cells, made.config.compare.effect)
+    summary = Summary(made.cells, made.config.compare)
     _stdout().print(comparison_table(summary))
     for sentence in summary.sentences():
         print(f"- {sentence}")

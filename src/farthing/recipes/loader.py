@@ -104,9 +104,30 @@ def read_recipe(name_or_path: str, overrides: Sequence[str]) -> tuple[Any, str]:
         text, where = recipe_text(name_or_path), f"recipe {name_or_path}"
     data = read_yaml(text, where=where, remedy=_REMEDY)
     for override in overrides:
-        data = _overridden(data, override)
+        data = overridden(data, override)
         where += f" --set {override}"
     return data, where
+
+
+def overridden(data: Any, override: str) -> Any:  # noqa: ANN401 - any YAML value
+    """`data` with one value set; `data` itself stays as it is.
+
+    Args:
+        data: a recipe as plain YAML data.
+        override: `a.b.c=value`; the value is YAML.
+
+    Raises:
+        ConfigError: a malformed override.
+    """
+    dotted, equals, value_text = override.partition("=")
+    keys = dotted.strip().split(".")
+    if not equals or not all(keys):
+        raise ConfigError(
+            f"--set {override}: expected KEY=VALUE",
+            remedy="write it as in --set train.steps=200, without spaces round the =",
+        )
+    value = read_yaml(value_text, where=f"--set {override}")
+    return _with_value(data, keys, value, override)
 
 
 def _shipped() -> dict[str, Traversable]:
@@ -136,18 +157,6 @@ def _read_file(path: Path) -> str:
             f"{path} cannot be read: {error.strerror}",
             remedy="name a file that exists, or a recipe from `farthing recipes list`",
         ) from error
-
-
-def _overridden(data: Any, override: str) -> Any:  # noqa: ANN401 - any YAML value
-    dotted, equals, value_text = override.partition("=")
-    keys = dotted.strip().split(".")
-    if not equals or not all(keys):
-        raise ConfigError(
-            f"--set {override}: expected KEY=VALUE",
-            remedy="write it as in --set train.steps=200, without spaces round the =",
-        )
-    value = read_yaml(value_text, where=f"--set {override}")
-    return _with_value(data, keys, value, override)
 
 
 def _with_value(data: Any, keys: list[str], value: Any, override: str) -> Any:  # noqa: ANN401

@@ -2,6 +2,8 @@
 
 import pytest
 
+from farthing.studies.compare.ablation import ablation
+from farthing.studies.compare.config import CompareConfig
 from farthing.studies.compare.figures import Cells, against, elastic_taxes, family_ratio
 from farthing.studies.compare.page import Summary, markdown
 from farthing.studies.compare.picture import picture
@@ -98,7 +100,7 @@ def test_a_baseline_that_starts_out_better_makes_no_ratio(cells, make_cell):
     ratio = family_ratio(Cells((*cells.every, *good), SEEDS, MEMBERS), "gpt", "flops")
     assert (ratio.members, ratio.unbounded) == (("full",), ("half",))
     text = markdown(
-        Summary(Cells((*cells.every, *good), SEEDS, MEMBERS), 0.25),
+        Summary(Cells((*cells.every, *good), SEEDS, MEMBERS), CompareConfig()),
         title="",
         command="",
         picture=None,
@@ -107,7 +109,7 @@ def test_a_baseline_that_starts_out_better_makes_no_ratio(cells, make_cell):
 
 
 def test_the_page_says_who_won_and_what_it_rests_on(cells):
-    summary = Summary(cells, effect=0.25)
+    summary = Summary(cells, CompareConfig())
     text = markdown(summary, title="A comparison", command="farthing compare", picture="p.svg")
     assert "Elastic beats pruning afterwards by 0.0700 bits per byte" in text
     assert "Elastic tax: +1.00 % of bits per byte at equal steps, at most" in text
@@ -132,4 +134,27 @@ def test_a_baseline_that_broke_is_told_and_gives_no_point(cells, make_cell):
     every = Cells((*cells.every, broken), SEEDS, MEMBERS)
     assert family_ratio(every, "gpt", "flops") is None
     told = "Nothing came of gpt at length 1 with seed 0: step 3: the loss jumped."
-    assert told in Summary(every, 0.25).sentences()
+    assert told in Summary(every, CompareConfig()).sentences()
+
+
+def test_variants_are_held_against_the_recipe_with_the_seeds_they_have(cells, make_cell):
+    extra = [
+        make_cell("variant", 0, 8.0, {"full": 2.01, "half": 2.06}, name="later"),
+        make_cell("variant", 0, 8.0, {"full": 2.02, "half": 2.0}, name="rarer"),
+        make_cell("variant", 1, 8.0, {"full": 2.04, "half": 2.1}, name="rarer"),
+    ]
+    changes = {"later": ("train.elastic.onset=0.5",), "rarer": ("train.elastic.x=1",), "none": ()}
+    every = Cells((*cells.every, *extra), SEEDS, MEMBERS)
+    recipe, best, other = ablation(every, changes)
+    assert (recipe.name, recipe.mean_difference.values) == ("", (0.0, 0.0))
+    assert recipe.tax.values == pytest.approx((100 * (2.02 / 2.04 - 1), 100 * (2.04 / 2.06 - 1)))
+    # Seed 0: 0 and -0.1; seed 1: 0 and -0.02.
+    assert (best.name, len(best.mean_difference.values)) == ("rarer", 2)
+    assert best.mean_difference.values == pytest.approx((-0.05, -0.01))
+    assert best.differences["half"].values == pytest.approx((-0.1, -0.02))
+    assert other.mean_difference.values == pytest.approx((-0.025,))
+    assert other.tax.values == pytest.approx((100 * (2.01 / 2.04 - 1),))
+    summary = Summary(every, CompareConfig(variants=changes))
+    text = markdown(summary, title="", command="", picture=None)
+    assert "| later: `train.elastic.onset=0.5` | 1 | 1 | -0.0250 | -0.0100 | -0.0400 | " in text
+    assert ablation(every, {}) == []

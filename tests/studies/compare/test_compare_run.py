@@ -13,8 +13,8 @@ from farthing.artifacts.workspace import Workspace
 from farthing.errors import ConfigError
 from farthing.ledger.book import Book
 from farthing.session import Show, open_session
-from farthing.studies.compare.cells import SAME_FLOPS
 from farthing.studies.compare.config import ComparisonConfig
+from farthing.studies.compare.names import SAME_FLOPS
 from farthing.studies.compare.run import PAGE, PICTURE, cells_of, compare, read_comparison
 
 pytestmark = pytest.mark.slow
@@ -115,7 +115,11 @@ def test_a_comparison_goes_on_where_it_was_stopped(text, tmp_path):
 
 
 def test_arms_spend_what_the_elastic_run_spends(text, tmp_path):
-    config = _config(text, arms=["elastic", "plain", "pruned", "mixed"])
+    variants = {
+        "twice": ["train.elastic.passes=[full, draw]"],
+        "later": ["train.elastic.onset=0.5"],
+    }
+    config = _config(text, arms=["elastic", "plain", "pruned", "mixed"], variants=variants)
     # Steps are whole: with twelve of them, rounding would be a tenth.
     longer = config.train.model_copy(update={"steps": 60})
     config = config.model_copy(update={"train": longer})
@@ -127,7 +131,9 @@ def test_arms_spend_what_the_elastic_run_spends(text, tmp_path):
     }
     elastic = costs.pop(("elastic", ""))
     assert costs == {name: pytest.approx(elastic, rel=0.03) for name in costs}
-    assert len(costs) == 3
+    assert len(costs) == 5
+    steps = {cell.name: cell.runs[0].steps for cell in made.cells.of("variant")}
+    assert steps["twice"] < steps["later"] < 60
 
 
 def test_seeds_come_one_after_the_other(text):
@@ -145,8 +151,11 @@ def test_seeds_come_one_after_the_other(text):
         ({"members": ["4L-4E-2K", "4L-2E-2K"]}, "none has a smaller top-k"),
         ({"arms": ["elastic"]}, "without plain there is no control"),
         ({"seeds": [1, 1]}, "one stands there twice"),
+        ({"variants": {"off": ["train.elastic=null"]}}, "switches elasticity off"),
+        ({"variants": {"wide": ["model.hidden_dim=32"]}}, "changes the model or the corpus"),
+        ({"variants": {"typo": ["train.elastic.onsett=1"]}}, "compare.variants.typo"),
     ],
-    ids=["full", "uniform", "top-k", "control", "seeds"],
+    ids=["full", "uniform", "top-k", "control", "seeds", "off", "wide", "typo"],
 )
 def test_what_cannot_be_compared_is_refused(text, tmp_path, changes, words):
     with pytest.raises(ConfigError, match=words):

@@ -40,6 +40,20 @@ def steps_for(flops: float, run: RunConfig, vocab_size: int) -> int:
     return max(1, round(flops / step_flops(run, vocab_size)))
 
 
+def steps_within(flops: float, run: RunConfig, vocab_size: int) -> int:
+    """Steps, drawn as they will be, that `flops` pay for; at least one.
+
+    How often a step is small may depend on how many steps there are, so the number is found by
+    trying: from that of full steps, twice corrected by what so many steps would cost.
+    """
+    steps = steps_for(flops, run, vocab_size)
+    for _ in range(2):
+        train = run.train.model_copy(update={"steps": steps})
+        planned = run.model_copy(update={"train": train})
+        steps = max(1, round(steps * flops / run_flops(planned, vocab_size)))
+    return steps
+
+
 def _plan_flops(run: RunConfig, vocab_size: int, plan: StepPlan) -> int:
     elastic, tokens = run.train.elastic, run.train.batch_sequences * run.model.context
     share = elastic.distill_weight if elastic else 0.0

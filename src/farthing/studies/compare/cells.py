@@ -23,9 +23,10 @@ from farthing.stages.train.config import TrainConfig
 from farthing.stages.train.run import KIND as SUPERNET
 from farthing.stages.train.run import SUPERNET_ROOM
 from farthing.studies.compare import variants
-from farthing.studies.compare.budget import run_flops, step_flops, steps_for
+from farthing.studies.compare.budget import run_flops, step_flops, steps_for, steps_within
 from farthing.studies.compare.config import ComparisonConfig
 from farthing.studies.compare.importance import booked_importance
+from farthing.studies.compare.names import SAME_FLOPS
 from farthing.studies.compare.results import CellResult, RunCost, Scored, beside, run_cost
 from farthing.text.corpus import Corpus
 
@@ -78,17 +79,19 @@ class Cell:
         baseline = compare.baselines.get(self.name) if self.arm == "baseline" else None
         own = variants.baseline(run, baseline, self.seed) if baseline else None
         train = run.train.model_copy(update={"seed": self.seed})
-        return digest_json(
-            {
-                "cell": [self.arm, self.seed, self.name, self.length],
-                "members": self.members,
-                "model": run.model.model_dump(mode="json"),
-                "train": train.model_dump(mode="json", exclude=set(TrainConfig.harmless)),
-                "afterwards": after if self.arm in _AFTERWARDS else None,
-                "baseline": own.model_dump(mode="json", exclude={"name"}) if own else None,
-                "corpus": corpus,
-            }
-        )
+        inputs = {
+            "cell": [self.arm, self.seed, self.name, self.length],
+            "members": self.members,
+            "model": run.model.model_dump(mode="json"),
+            "train": train.model_dump(mode="json", exclude=set(TrainConfig.harmless)),
+            "afterwards": after if self.arm in _AFTERWARDS else None,
+            "baseline": own.model_dump(mode="json", exclude={"name"}) if own else None,
+            "corpus": corpus,
+        }
+        if self.arm == "variant":
+            other = variants.variant(self.config, self.name, self.seed, self.members).train
+            inputs["variant"] = other.model_dump(mode="json", exclude=set(TrainConfig.harmless))
+        return digest_json(inputs)
 
     def run(self, session: Session) -> CellResult:
         """Train and score; whatever is finished already is found."""
@@ -169,6 +172,15 @@ class _Bench:
         matrix = flow.run_evaluate(settings, run.name, supernet, self.corpus, self.session)
         return {member.shape: member for member in matrix.members}
 
+    def family(self, run: RunConfig) -> list[Scored]:
+        """Train a supernet and score every member."""
+        place, key = self.train(run)
+        scores = self.score(run, place, self.shapes)
+        return [
+            Scored(member=self.label(shape), runs=(key,), score=scores[str(shape)])
+            for shape in self.shapes
+        ]
+
     def score_whole(self, run: RunConfig, place: Path) -> MemberScore:
         """Of a model that is no family."""
         (score,) = self.score(run, place, [Shape.full(run.model)]).values()
@@ -193,12 +205,16 @@ class _Bench:
 
 def _elastic(bench: _Bench) -> list[Scored]:
     run = variants.elastic(bench.recipe, bench.cell.seed, bench.cell.members)
-    place, key = bench.train(run)
-    scores = bench.score(run, place, bench.shapes)
-    return [
-        Scored(member=bench.label(shape), runs=(key,), score=scores[str(shape)])
-        for shape in bench.shapes
-    ]
+    return bench.family(run)
+
+
+def _variant(bench: _Bench) -> list[Scored]:
+    """As many steps as the elastic run's FLOPs pay for: a dearer recipe has fewer of them."""
+    cell = bench.cell
+    run = variants.variant(bench.config, cell.name, cell.seed, cell.members)
+    steps = steps_within(bench.budget, run, bench.vocab_size)
+    run = variants.changed(run, name=cell.name, train={"steps": steps})
+    return bench.family(run)
 
 
 def _plain(bench: _Bench) -> list[Scored]:
@@ -262,11 +278,7 @@ def _mixed(bench: _Bench) -> list[Scored]:
     place, parent_key = _parent(bench)
     compare, recipe = bench.config.compare, bench.recipe
     base = variants.mixed(recipe, bench.cell.seed, _smaller_top_ks(bench))
-    flops = compare.afterwards * bench.budget
-    steps = steps_for(flops, recipe, bench.vocab_size)
-    # Smaller top-k makes steps cheaper: as many more of them as that pays for.
-    planned = base.model_copy(update={"train": base.train.model_copy(update={"steps": steps})})
-    steps = max(1, round(steps * flops / run_flops(planned, bench.vocab_size)))
+    steps = steps_within(compare.afterwards * bench.budget, base, bench.vocab_size)
     full = Shape.full(recipe.model)
     run = variants.afterwards(
         base,
@@ -300,9 +312,9 @@ def _smaller_top_ks(bench: _Bench) -> tuple[int, ...]:
     return tuple(sorted(top_ks - {bench.recipe.model.top_k}))
 
 
-SAME_FLOPS = "same FLOPs"
 _ARMS: dict[str, Callable[[_Bench], list[Scored]]] = {
     "elastic": _elastic,
+    "variant": _variant,
     "plain": _plain,
     "scratch": _scratch,
     "pruned": _pruned,

@@ -75,6 +75,11 @@ class CompareConfig(Config):
         default_factory=dict,
         description="by name; sizes of one family of baselines share what stands before a '/'",
     )
+    variants: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="other elastic recipes by name, each as overrides of this one; every variant "
+        "gets the steps that the elastic run's FLOPs pay for",
+    )
     effect: float = Field(
         default=0.25,
         gt=0,

@@ -181,7 +181,7 @@ def elastic_taxes(cells: Cells) -> list[Tax]:
     theirs = cells.scores("plain", full)
     if ours is None or theirs is None:
         return []
-    taxes = [Tax("equal steps", _percent(ours, theirs))]
+    taxes = [Tax("equal steps", percent(ours, theirs))]
     names: dict[Unit, str] = {"flops": "equal FLOPs", "device_seconds": "equal device-seconds"}
     for unit, name in names.items():
         costs = cells.total("elastic", unit)
@@ -189,11 +189,11 @@ def elastic_taxes(cells: Cells) -> list[Tax]:
         curves = [cells.end_points("plain", seed, unit, full) for seed in cells.seeds]
         at_cost = [bpb_at_cost(cost, curve) for cost, curve in zip(costs, curves, strict=True)]
         known = [bpb for bpb in at_cost if bpb is not None]
-        percent = _percent(ours, known) if len(known) == len(costs) else None
+        difference = percent(ours, known) if len(known) == len(costs) else None
         reached = [cost_to_reach(bpb, curve) for bpb, curve in zip(ours, curves, strict=True)]
         inside = [each.spent for each in reached if each is not None and each.exact]
         compute = Ratio.of(inside, costs) if len(inside) == len(costs) else None
-        taxes.append(Tax(name, percent, compute))
+        taxes.append(Tax(name, difference, compute))
     return taxes
 
 
@@ -271,5 +271,6 @@ def _points(
     return [point for point in points if point.model.partition("/")[0] == baseline]
 
 
-def _percent(ours: Sequence[float], theirs: Sequence[float]) -> Sample:
+def percent(ours: Sequence[float], theirs: Sequence[float]) -> Sample:
+    """By how many per cent ours are above theirs, seed by seed."""
     return Sample(tuple(100 * (a / b - 1) for a, b in zip(ours, theirs, strict=True)))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from farthing.studies.compare.ablation import Variant, ablation
+from farthing.studies.compare.config import CompareConfig
 from farthing.studies.compare.figures import (
     UNITS,
     Against,
@@ -29,21 +31,22 @@ _UNIT_WORDS = {"flops": "FLOPs", "device_seconds": "device-seconds"}
 class Summary:
     """All figures of a comparison, worked out once."""
 
-    def __init__(self, cells: Cells, effect: float) -> None:
+    def __init__(self, cells: Cells, compare: CompareConfig) -> None:
         """Work out what `cells` say.
 
         Args:
             cells: what the runs gave.
-            effect: the smallest difference that matters, in per cent.
+            compare: what was asked: the smallest difference that matters, and the variants.
         """
         self.cells = cells
-        self.effect = effect
+        self.effect = compare.effect
         found = [against(cells, arm) for arm in ("plain", "scratch", "pruned", "mixed")]
         self.others: list[Against] = [each for each in found if each is not None]
         self.taxes: list[Tax] = elastic_taxes(cells)
         baselines = ["scratch"] if cells.of("scratch") else []
         baselines += sorted({cell.name.partition("/")[0] for cell in cells.of("baseline")})
         ratios = [family_ratio(cells, name, unit) for name in baselines for unit in UNITS]
+        self.variants: list[Variant] = ablation(cells, compare.variants)
         self.families: list[FamilyRatio] = [each for each in ratios if each is not None]
 
     def sentences(self) -> list[str]:
@@ -88,6 +91,8 @@ def markdown(summary: Summary, *, title: str, command: str, picture: str | None)
         "## What elasticity costs the full shape\n",
         _taxes(summary.taxes),
     ]
+    if summary.variants:
+        parts += ["## Variants of the recipe\n", _variants(summary.variants)]
     if summary.families:
         parts += ["## What the family costs\n", _families(summary.families)]
     return "\n".join(part for part in parts if part).rstrip() + "\n"
@@ -134,12 +139,7 @@ def _members(summary: Summary) -> str:
 
 
 def _difference(members: Sample | None, difference: Sample | None) -> list[str]:
-    p = difference.chance_above_zero() if difference else None
-    chance = f" ({p:.2g})" if p is not None else ""
-    return [
-        _shown(members) if members else "",
-        f"{difference.mean:+.4f}{chance}" if difference else "",
-    ]
+    return [_shown(members) if members else "", _signed(difference) if difference else ""]
 
 
 def _taxes(taxes: Sequence[Tax]) -> str:
@@ -157,6 +157,34 @@ def _taxes(taxes: Sequence[Tax]) -> str:
         "\nThe last column is over the elastic run's cost, between finished plain runs; below 1, "
         "elasticity wasted the rest; empty where no two plain runs' ends lie around that loss.\n"
     )
+
+
+def _variants(variants: Sequence[Variant]) -> str:
+    members = list(variants[0].differences)
+    heads = ["variant", "steps", "seeds", "mean over members (p)", *members, "tax"]
+    rows = []
+    for variant in variants:
+        changes = ", ".join(f"`{change}`" for change in variant.changes)
+        tax = variant.tax
+        rows.append(
+            [
+                f"{variant.name}: {changes}" if variant.name else "the recipe",
+                f"{variant.steps:.0f}",
+                str(len(variant.mean_difference.values)),
+                _signed(variant.mean_difference) if variant.name else "",
+                *(_signed(each) if variant.name else "" for each in variant.differences.values()),
+                f"{tax.mean:+.2f} %" if tax else "",
+            ]
+        )
+    return _table(heads, rows) + (
+        "\nBits per byte less the recipe's, at the recipe's FLOPs; below zero, the variant is "
+        "better. Tax: the full shape over the plain run of as many FLOPs.\n"
+    )
+
+
+def _signed(difference: Sample) -> str:
+    p = difference.chance_above_zero()
+    return f"{difference.mean:+.4f}" + (f" ({p:.2g})" if p is not None else "")
 
 
 def _families(families: Sequence[FamilyRatio]) -> str:

@@ -14,10 +14,11 @@ from farthing.artifacts.storage import make_directory, write_atomic
 from farthing.errors import ArtifactError, ConfigError
 from farthing.model.shape import Shape, distinct_shapes
 from farthing.session import Session
-from farthing.studies.compare.cells import SAME_FLOPS, Cell
+from farthing.studies.compare.cells import Cell
 from farthing.studies.compare.config import ComparisonConfig
 from farthing.studies.compare.figures import Cells
 from farthing.studies.compare.members import geometric_members
+from farthing.studies.compare.names import SAME_FLOPS
 from farthing.studies.compare.page import Summary, markdown
 from farthing.studies.compare.picture import picture
 from farthing.studies.compare.results import CellResult
@@ -90,7 +91,7 @@ def write_page(place: Path, cells: Cells, config: ComparisonConfig, *, command: 
     """The page and its picture, in the folder `place`."""
     title = f"{config.name}: elastic against its controls"
     write_atomic(place / PICTURE, picture(cells, title).encode())
-    summary = Summary(cells, config.compare.effect)
+    summary = Summary(cells, config.compare)
     text = markdown(summary, title=title, command=command, picture=PICTURE)
     write_atomic(place / PAGE, text.encode())
 
@@ -131,6 +132,8 @@ def cells_of(config: ComparisonConfig, members: tuple[str, ...]) -> Iterator[Cel
     compare = config.compare
     for seed in compare.seeds:
         yield Cell(config, members, "elastic", seed)
+        for name in compare.variants:
+            yield Cell(config, members, "variant", seed, name=name)
         yield Cell(config, members, "plain", seed)
         yield Cell(config, members, "plain", seed, name=SAME_FLOPS, length=0.0)
         for length in compare.plain_lengths:

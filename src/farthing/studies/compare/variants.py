@@ -13,9 +13,9 @@ from farthing.flow import RunConfig
 from farthing.model.config import ModelConfig
 from farthing.model.cut import cut_config
 from farthing.model.shape import Shape
-from farthing.recipes.loader import load_recipe
+from farthing.recipes.loader import load_recipe, overridden
 from farthing.stages.train.elastic_config import ElasticConfig
-from farthing.studies.compare.config import BaselineConfig
+from farthing.studies.compare.config import BaselineConfig, ComparisonConfig
 
 # How often the arm `mixed` trains fewer experts per token than the recipe's top-k.
 _MIXED_PROBABILITY = 0.75
@@ -33,6 +33,25 @@ def changed(run: RunConfig, *, name: str, **sections: dict[str, Any]) -> RunConf
 def elastic(run: RunConfig, seed: int, members: tuple[str, ...]) -> RunConfig:
     """The recipe itself, with the members that the comparison is about."""
     return changed(run, name="elastic", train={"seed": seed}, evaluate={"members": members})
+
+
+def variant(config: ComparisonConfig, name: str, seed: int, members: tuple[str, ...]) -> RunConfig:
+    """The recipe with the changes that `compare.variants` names, still of the recipe's steps."""
+    data = config.run.model_dump(mode="json")
+    for change in config.compare.variants[name]:
+        data = overridden(data, change)
+    run = parse_config(RunConfig, data, where=f"compare.variants.{name}")
+    if run.train.elastic is None:
+        raise ConfigError(
+            f"compare.variants.{name} switches elasticity off: that is the arm plain",
+            remedy="leave train.elastic on in every variant",
+        )
+    if (run.model, run.corpus) != (config.model, config.corpus):
+        raise ConfigError(
+            f"compare.variants.{name} changes the model or the corpus: its members would be others",
+            remedy="change settings of train alone, or compare the other model as a baseline",
+        )
+    return elastic(run, seed, members)
 
 
 def plain(run: RunConfig, seed: int, steps: int, *, decays: bool = True) -> RunConfig:
