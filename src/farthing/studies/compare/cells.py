@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -213,7 +214,9 @@ def _variant(bench: _Bench) -> list[Scored]:
     cell = bench.cell
     run = variants.variant(bench.config, cell.name, cell.seed, cell.members)
     steps = steps_within(bench.budget, run, bench.vocab_size)
-    run = variants.changed(run, name=cell.name, train={"steps": steps})
+    # The name becomes a folder's.
+    name = re.sub(r"[^A-Za-z0-9]+", "-", cell.name)
+    run = variants.changed(run, name=name, train={"steps": steps})
     return bench.family(run)
 
 
