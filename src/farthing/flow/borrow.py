@@ -136,16 +136,24 @@ def _smaller_sizes(elastic: dict[str, Any], sizes: ModelConfig) -> dict[str, Any
                 fitted[weights] = [elastic[weights][place] for place in kept] or None
             if not kept:
                 fitted[probability] = 0.0
+    before = elastic.get("sizes") or []
+    held = set(_members([str(text) for text in before], sizes)[1:])
+    kept = [place for place, text in enumerate(before) if str(text) in held]
+    if len(kept) < len(before):
+        fitted["sizes"] = [before[place] for place in kept]
+        if (shares := elastic.get("size_weights")) is not None:
+            fitted["size_weights"] = [shares[place] for place in kept] or None
     sparse = sizes.num_layers - sizes.first_sparse_layer
     if (fitted.get("restricted_layers") or 0) > sparse:
         fitted["restricted_layers"] = sparse or None
-    something = fitted.get("layer_dropout") or any(fitted.get(listed) for listed, *_ in axes)
+    lists = ("sizes", *(listed for listed, *_ in axes))
+    something = fitted.get("layer_dropout") or any(fitted.get(listed) for listed in lists)
     return fitted if something else None
 
 
 def _drawn(elastic: dict[str, Any] | None) -> str:
     if elastic is None:
         return "nothing, so every step trains all of it"
-    axes = ("depths", "expert_counts", "top_ks")
+    axes = ("depths", "expert_counts", "top_ks", "sizes")
     named = [f"{name} {elastic[name]}" for name in axes if elastic.get(name)]
     return ", ".join(named) or "single layers"

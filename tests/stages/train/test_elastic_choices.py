@@ -307,3 +307,64 @@ def test_settings_that_the_supernet_has_no_room_for_are_refused(settings, messag
         _schedule(**settings)
     assert message in caught.value.what
     assert remedy in caught.value.remedy
+
+
+WHOLE = ("4L-8E-2K", "8L-16E-1K", "6L-2E-2K")
+
+
+def _whole_sizes(**elastic):
+    config = TrainConfig(
+        steps=DRAWS,
+        batch_sequences=1,
+        elastic=ElasticConfig(sizes=WHOLE, full_probability=0.4, **elastic),
+    )
+    return ElasticSchedule(config, MODEL)
+
+
+def test_whole_sizes_come_instead_of_axes_in_proportion_to_their_weights():
+    schedule = _whole_sizes(size_weights=(1, 2, 3))
+    drawn = Counter(schedule.draw(step) for step in range(DRAWS))
+    assert len(drawn) == 4
+    _assert_share(drawn[FULL], 0.4)
+    for text, share in zip(WHOLE, (0.1, 0.2, 0.3), strict=True):
+        _assert_share(drawn[Shape.parse(text, MODEL)], share)
+
+
+def test_the_subsets_of_whole_sizes_are_chosen_as_those_of_axes():
+    shapes = [_whole_sizes(expert_subset="random").draw(step) for step in range(200)]
+    kept = {shape.experts[0] for shape in shapes if _count(shape.experts[0]) == 2}
+    assert len(kept) > 20
+    schedule = _whole_sizes(passes=("full", "smallest"))
+    assert schedule.plan(0).shapes == (FULL, Shape.parse("4L-2E-1K", MODEL))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"full_probability": None}, "sizes need full_probability"),
+        ({"sizes": ("4L",)}, "'4L' is none; write it as 4L-8E-2K"),
+        ({"depths": (4,)}, "instead of depths"),
+        ({"top_k_scope": "layer"}, "one top-k each"),
+        ({"size_weights": (1, 2)}, "2 entries for the 3 of sizes"),
+    ],
+    ids=["share", "form", "axes", "scope", "weights"],
+)
+def test_whole_sizes_that_contradict_other_settings_are_refused(changes, words):
+    settings = {"sizes": WHOLE, "full_probability": 0.5, **changes}
+    with pytest.raises(ConfigError, match=words):
+        parse_config(ElasticConfig, settings, where="a test")
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [
+        ("8L-16E-4K", "is the full size"),
+        ("9L-16E-4K", "does not fit"),
+        ("4L-8E-9K", "does not fit"),
+    ],
+    ids=["full", "depth", "top-k"],
+)
+def test_whole_sizes_that_the_supernet_does_not_hold_are_refused(size, words):
+    elastic = ElasticConfig(sizes=(size,), full_probability=0.5)
+    with pytest.raises(ConfigError, match=words):
+        ElasticSchedule(TrainConfig(steps=1, batch_sequences=1, elastic=elastic), MODEL)

@@ -117,7 +117,7 @@ def test_a_comparison_goes_on_where_it_was_stopped(text, tmp_path):
 def test_arms_spend_what_the_elastic_run_spends(text, tmp_path):
     variants = {
         "twice": ["train.elastic.passes=[full, draw]"],
-        "later": ["train.elastic.onset=0.5"],
+        "from the half on": ["train.elastic.onset=0.5"],
     }
     config = _config(text, arms=["elastic", "plain", "pruned", "mixed"], variants=variants)
     # Steps are whole: with twelve of them, rounding would be a tenth.
@@ -133,7 +133,7 @@ def test_arms_spend_what_the_elastic_run_spends(text, tmp_path):
     assert costs == {name: pytest.approx(elastic, rel=0.03) for name in costs}
     assert len(costs) == 5
     steps = {cell.name: cell.runs[0].steps for cell in made.cells.of("variant")}
-    assert steps["twice"] < steps["later"] < 60
+    assert steps["twice"] < steps["from the half on"] < 60
 
 
 def test_seeds_come_one_after_the_other(text):

@@ -58,8 +58,8 @@ def graph_limit(sizes: ModelConfig, elastic: ElasticConfig | None) -> int:
         top_ks = {sizes.top_k}
         if elastic is not None:
             # Where few experts are kept, the top-k is at most their number.
-            drawn = {sizes.top_k, *elastic.top_ks}
-            counts = {sizes.num_experts, *elastic.expert_counts}
+            drawn = {sizes.top_k, *elastic.all_top_ks}
+            counts = {sizes.num_experts, *elastic.all_expert_counts}
             top_ks = {min(top_k, count) for top_k in drawn for count in counts}
         sparse = len(top_ks) * (1 if elastic is None else _EXPERT_KINDS)
         if own := balance_pairs(elastic, sizes):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+import re
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
@@ -10,6 +11,15 @@ from farthing.artifacts.config import Config
 
 PassKind = Literal["draw", "full", "smallest"]
 Weights = tuple[Annotated[float, Field(gt=0)], ...]
+_SIZE = re.compile(r"(\d+)L-(\d+)E-(\d+)K", re.IGNORECASE)
+
+
+class Size(NamedTuple):
+    """Numbers of layers and of experts, and top-k."""
+
+    depth: int
+    experts: int
+    top_k: int
 
 
 class LayerDropoutConfig(Config):
@@ -63,6 +73,14 @@ class ElasticConfig(Config):
     )
     top_k_weights: Weights | None = Field(
         default=None, description="how often each of `top_ks` comes, in proportion; null: evenly"
+    )
+    sizes: tuple[str, ...] = Field(
+        default=(),
+        description="whole sizes, as 4L-8E-2K, that smaller steps draw from instead of axis by "
+        "axis; needs full_probability",
+    )
+    size_weights: Weights | None = Field(
+        default=None, description="how often each of `sizes` comes, in proportion; null: evenly"
     )
     full_probability: float | None = Field(
         default=None,
@@ -122,14 +140,56 @@ class ElasticConfig(Config):
     )
 
     @property
+    def whole_sizes(self) -> tuple[Size, ...]:
+        """`sizes`, read."""
+        found = (_SIZE.fullmatch(text.strip()) for text in self.sizes)
+        return tuple(Size(*map(int, each.groups())) for each in found if each)
+
+    @property
+    def all_depths(self) -> frozenset[int]:
+        """Layer counts that some step may draw."""
+        return frozenset(self.depths).union(size.depth for size in self.whole_sizes)
+
+    @property
+    def all_expert_counts(self) -> frozenset[int]:
+        """Expert counts that some step may draw."""
+        return frozenset(self.expert_counts).union(size.experts for size in self.whole_sizes)
+
+    @property
+    def all_top_ks(self) -> frozenset[int]:
+        """Values of top-k that some step may draw."""
+        return frozenset(self.top_ks).union(size.top_k for size in self.whole_sizes)
+
+    @property
     def trains_prefixes(self) -> bool:
         """Whether some step may train a nested prefix of the experts."""
-        drawn = "draw" in self.passes and self.experts_probability > 0
-        smallest = "smallest" in self.passes and bool(self.expert_counts)
+        drawn = "draw" in self.passes and (self.experts_probability > 0 or bool(self.sizes))
+        smallest = "smallest" in self.passes and bool(self.all_expert_counts)
         return self.expert_subset == "prefix" and (drawn or smallest)
 
     @model_validator(mode="after")
+    def _sizes_stand_alone(self) -> Self:
+        if not self.sizes:
+            return self
+        for text in self.sizes:
+            if _SIZE.fullmatch(text.strip()) is None:
+                raise ValueError(f"sizes: {text!r} is none; write it as 4L-8E-2K")
+        if self.full_probability is None:
+            raise ValueError(
+                "sizes need full_probability: the share of the steps that draw none of them"
+            )
+        listed = (("depths", self.depths), ("expert_counts", self.expert_counts))
+        for name, values in (*listed, ("top_ks", self.top_ks)):
+            if values:
+                raise ValueError(f"sizes stand instead of {name}: leave one of them empty")
+        if self.top_k_scope != "run":
+            raise ValueError("sizes have one top-k each: set top_k_scope to run")
+        return self
+
+    @model_validator(mode="after")
     def _probabilities_have_sizes(self) -> Self:
+        if self.sizes:
+            return self
         axes = (
             ("depth_probability", self.depth_probability, "depths", self.depths),
             ("experts_probability", self.experts_probability, "expert_counts", self.expert_counts),
@@ -144,7 +204,7 @@ class ElasticConfig(Config):
 
     @model_validator(mode="after")
     def _weights_have_sizes(self) -> Self:
-        lists = (
+        lists: tuple[tuple[str, Weights | None, str, tuple[object, ...]], ...] = (
             ("depth_weights", self.depth_weights, "depths", self.depths),
             (
                 "expert_count_weights",
@@ -153,6 +213,7 @@ class ElasticConfig(Config):
                 self.expert_counts,
             ),
             ("top_k_weights", self.top_k_weights, "top_ks", self.top_ks),
+            ("size_weights", self.size_weights, "sizes", self.sizes),
         )
         for weights_name, weights, sizes_name, sizes in lists:
             if weights is not None and len(weights) != len(sizes):
@@ -166,14 +227,17 @@ class ElasticConfig(Config):
     def _smaller_passes_have_sizes(self) -> Self:
         probabilities = (self.depth_probability, self.experts_probability, self.top_k_probability)
         forced = self.full_probability is not None and self.full_probability < 1
-        if forced and not any(probabilities) and self.layer_dropout is None:
+        smaller = any(probabilities) or self.layer_dropout is not None or bool(self.sizes)
+        if forced and not smaller:
             raise ValueError(
                 f"full_probability {self.full_probability} leaves smaller steps, but nothing makes "
                 "them smaller: raise depth_probability, experts_probability or top_k_probability, "
                 "or set full_probability to null"
             )
-        if "smallest" in self.passes and not (self.depths or self.expert_counts or self.top_ks):
+        lists = (self.depths, self.expert_counts, self.top_ks, self.sizes)
+        if "smallest" in self.passes and not any(lists):
             raise ValueError(
-                "passes has `smallest`, but no list of sizes: fill depths, expert_counts or top_ks"
+                "passes has `smallest`, but no list of sizes: fill depths, expert_counts, top_ks "
+                "or sizes"
             )
         return self

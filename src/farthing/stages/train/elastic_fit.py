@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from farthing.errors import ConfigError
+from farthing.errors import ConfigError, ShapeError
 from farthing.model.config import ModelConfig
-from farthing.model.shape import skippable_layers
+from farthing.model.shape import Shape, skippable_layers
 from farthing.stages.train.config import ScheduleConfig
 from farthing.stages.train.elastic_config import ElasticConfig
 
@@ -38,6 +38,20 @@ def check_elastic(elastic: ElasticConfig, model: ModelConfig) -> None:
                     "a step is full",
                     remedy="leave the full size out of the list, or set full_probability to null",
                 )
+    for text, whole in zip(elastic.sizes, elastic.whole_sizes, strict=True):
+        try:
+            shape = Shape.uniform(model, *whole)
+        except ShapeError as error:
+            raise ConfigError(
+                f"train.elastic.sizes: {text} does not fit the supernet: {error.what}",
+                remedy=error.remedy,
+            ) from error
+        if shape == Shape.full(model):
+            raise ConfigError(
+                f"train.elastic.sizes: {text} is the full size",
+                remedy="leave it out: train.elastic.full_probability decides how often a step is "
+                "full",
+            )
     sparse = model.num_layers - model.first_sparse_layer
     if elastic.restricted_layers is not None and elastic.restricted_layers > sparse:
         raise ConfigError(
@@ -78,7 +92,10 @@ def balance_pairs(elastic: ElasticConfig | None, model: ModelConfig) -> tuple[tu
     """
     if elastic is None or elastic.balance == "shared":
         return ()
-    counts = {model.num_experts, *elastic.expert_counts}
-    top_ks = {model.top_k, *elastic.top_ks}
-    pairs = {(count, min(top_k, count)) for count in counts for top_k in top_ks}
+    if elastic.sizes:
+        pairs = {(size.experts, size.top_k) for size in elastic.whole_sizes}
+    else:
+        counts = {model.num_experts, *elastic.expert_counts}
+        top_ks = {model.top_k, *elastic.top_ks}
+        pairs = {(count, min(top_k, count)) for count in counts for top_k in top_ks}
     return tuple(sorted(pairs - {(model.num_experts, model.top_k)}, reverse=True))

@@ -7,6 +7,7 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from farthing.model.config import ModelConfig
 from farthing.model.shape import Experts, Shape, keep_layers, skippable_layers
@@ -89,7 +90,8 @@ class ElasticSchedule:
         `full_probability` p the step is full with p, and else the axes are drawn on the condition
         that at least one is smaller: with probabilities a, b and c, the first axis is smaller in a
         share (1 - p) a / (1 - (1 - a)(1 - b)(1 - c)) of the steps. Layer dropout comes on top of
-        every draw that `full_probability` did not make full.
+        every draw that `full_probability` did not make full. Where `sizes` are given, a draw that
+        is not full takes one of them.
         """
         elastic, model = self._elastic, self._model
         if elastic is None or step < self._first:
@@ -117,6 +119,9 @@ class ElasticSchedule:
         """Depth, expert count and top-k; None where an axis is not drawn smaller."""
         elastic = self._elastic
         assert elastic is not None
+        if elastic.sizes:
+            size = _choose(elastic.whole_sizes, elastic.size_weights, source)
+            return size.depth, size.experts, size.top_k
         sizes: list[int | None] = []
         axes = _axes(elastic)
         # Exactly the distribution of independent draws that are repeated until one is smaller, but
@@ -175,14 +180,15 @@ class ElasticSchedule:
         elastic, model = self._elastic, self._model
         assert elastic is not None
         source = random.Random(f"farthing elastic {self._seed} {step} smallest")
-        layers = self._layers(min(elastic.depths, default=model.num_layers), source)
+        layers = self._layers(min(elastic.all_depths, default=model.num_layers), source)
         sparse = sum(model.is_sparse(layer) for layer in layers)
-        count = min(elastic.expert_counts, default=model.num_experts)
-        top_k = min(min(elastic.top_ks, default=model.top_k), count)
+        count = min(elastic.all_expert_counts, default=model.num_experts)
+        top_k = min(min(elastic.all_top_ks, default=model.top_k), count)
         experts = tuple(self._experts(count, source) for _ in range(sparse))
         return Shape(layers, experts, (top_k,) * sparse)
 
 
+ItemT = TypeVar("ItemT")
 _Axis = tuple[float, tuple[int, ...], tuple[float, ...] | None]
 
 
@@ -202,7 +208,9 @@ def _rotated(places: int, taken: int | None, turn: int) -> list[int]:
     return [(turn * taken + offset) % places for offset in range(taken)]
 
 
-def _choose(items: Sequence[int], weights: Sequence[float] | None, source: random.Random) -> int:
+def _choose(
+    items: Sequence[ItemT], weights: Sequence[float] | None, source: random.Random
+) -> ItemT:
     if weights is None:
         return items[int(source.random() * len(items))]
     left = source.random() * math.fsum(weights)

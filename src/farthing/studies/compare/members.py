@@ -22,12 +22,14 @@ def geometric_members(run: RunConfig, vocab_size: int) -> list[Shape]:
     """
     elastic, sizes = run.train.elastic, run.model
     assert elastic is not None
+    whole_size = (sizes.num_layers, sizes.num_experts, sizes.top_k)
     depths = {sizes.num_layers, *elastic.depths}
     counts = {sizes.num_experts, *elastic.expert_counts}
     top_ks = {sizes.top_k, *elastic.top_ks}
+    drawn = {whole_size, *elastic.whole_sizes} if elastic.sizes else product(depths, counts, top_ks)
     shapes = [
         Shape.uniform(sizes, depth, count, top_k)
-        for depth, count, top_k in sorted(product(depths, counts, top_ks), reverse=True)
+        for depth, count, top_k in sorted(drawn, reverse=True)
         if top_k <= count
     ]
     active = {}
