@@ -3,6 +3,7 @@
 import pytest
 
 from farthing.studies.compare.ablation import ablation
+from farthing.studies.compare.breakdown import aspects
 from farthing.studies.compare.config import CompareConfig
 from farthing.studies.compare.figures import Cells, against, elastic_taxes, family_ratio
 from farthing.studies.compare.page import Summary, markdown
@@ -135,6 +136,38 @@ def test_a_baseline_that_broke_is_told_and_gives_no_point(cells, make_cell):
     assert family_ratio(every, "gpt", "flops") is None
     told = "Nothing came of gpt at length 1 with seed 0: step 3: the loss jumped."
     assert told in Summary(every, CompareConfig()).sentences()
+
+
+def test_domains_and_tasks_are_compared_one_by_one(cells):
+    """Elastic is better than pruning in both domains and worse in the task."""
+
+    def told(cell):
+        of = {"elastic": 0.0, "pruned": 0.1, "scratch": 0.05}[cell.arm] + cell.seed / 100
+        scored = []
+        for each in cell.scored:
+            bpb = {"en": each.score.mean_bpb, "zh": each.score.mean_bpb + of}
+            score = each.score.model_copy(update={"bpb": bpb})
+            scored.append(each.model_copy(update={"score": score, "accuracy": {"pairs": 0.6 + of}}))
+        return cell.model_copy(update={"scored": tuple(scored)})
+
+    every = [
+        told(cell) if cell.arm in ("elastic", "pruned", "scratch") else cell for cell in cells.every
+    ]
+    known = Cells(tuple(cell for cell in every if cell.arm != "plain"), SEEDS, MEMBERS)
+    en, zh, pairs = aspects(known, ["pruned"], ["scratch"])
+    assert [each.name for each in (en, zh, pairs)] == ["en", "zh", "pairs"]
+    assert en.differences["pruned"].values == pytest.approx((-0.065, -0.075))
+    assert zh.differences["pruned"].values == pytest.approx((-0.165, -0.175))
+    assert zh.elastic.values == pytest.approx((2.06, 2.09))
+    assert pairs.kind == "accuracy"
+    assert pairs.differences["pruned"].values == pytest.approx((-0.1, -0.1))
+    # In Chinese no run from scratch is as good as the half: 2.10 against 2.15.
+    assert en.ratios["scratch"].mean == pytest.approx(10 / 4)
+    assert zh.ratios == {} == pairs.ratios
+    text = markdown(Summary(known, CompareConfig()), title="", command="", picture=None)
+    (row,) = [line for line in text.splitlines() if line.startswith("| pairs |")]
+    assert row.startswith("| pairs | right, % | 60.50 | ")
+    assert "| -10.00 (" in row
 
 
 def test_variants_are_held_against_the_recipe_with_the_seeds_they_have(cells, make_cell):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from contextlib import nullcontext
 
 import pytest
 
+from farthing import flow
 from farthing.artifacts.config import parse_config
 from farthing.artifacts.entries import RunEnd, RunStart
 from farthing.artifacts.workspace import Workspace
 from farthing.errors import ConfigError
 from farthing.ledger.book import Book
+from farthing.model.shape import Shape
 from farthing.session import Show, open_session
 from farthing.studies.compare.config import ComparisonConfig
 from farthing.studies.compare.names import SAME_FLOPS
@@ -112,6 +115,53 @@ def test_a_comparison_goes_on_where_it_was_stopped(text, tmp_path):
     assert {cell.seed for cell in grown.cells.every if cell not in made.cells.every} == {1}
     assert "Elastic tax" in (made.directory / PAGE).read_text(encoding="utf-8")
     assert (made.directory / PICTURE).read_text(encoding="utf-8").startswith("<svg ")
+
+
+def test_every_arm_answers_the_questions(text, tmp_path):
+    folder = tmp_path / "benchmarks"
+    folder.mkdir()
+    definition = {
+        "name": "sums",
+        "title": "Sums",
+        "language": "en",
+        "form": "multiple_choice",
+        "context": "{question}=",
+        "choices_field": "choices",
+        "answer": {"field": "label"},
+        "source": "made up",
+        "licence": "CC0-1.0",
+    }
+    (folder / "sums.yaml").write_text(json.dumps(definition), encoding="utf-8")
+    rows = [
+        {"question": f"{n}+1", "choices": [str(n + 1), str(n + 2)], "label": 0} for n in range(6)
+    ]
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    (folder / "sums.jsonl").write_text(lines, encoding="utf-8")
+    arms = ["elastic", "plain", "mixed"]
+    config = _config(text, arms=arms, questions={"folder": str(folder)})
+    made = _compare(config, tmp_path / "ws")
+    answers = [each.accuracy for cell in made.cells.every for each in cell.scored]
+    assert len(answers) == 2 + 3 + 2
+    assert all(list(each) == ["sums"] and each["sums"] * 6 % 1 == 0 for each in answers)
+    assert "| sums | right, % |" in (made.directory / PAGE).read_text(encoding="utf-8")
+    # Other questions make other cells, the same ones elsewhere do not.
+    keys = {cell.key for cell in made.cells.every}
+    members = tuple(str(shape) for shape in _shapes(config))
+    corpus = _corpus(config, tmp_path / "ws")
+    assert {cell.key(corpus) for cell in cells_of(config, members)} == keys
+    moved = folder.rename(tmp_path / "moved")
+    again = _config(text, arms=arms, questions={"folder": str(moved)})
+    assert {cell.key(corpus) for cell in cells_of(again, members)} == keys
+    (moved / "sums.jsonl").write_text(lines + lines, encoding="utf-8")
+    assert not {cell.key(corpus) for cell in cells_of(again, members)} & keys
+
+
+def _shapes(config):
+    return [Shape.parse(text, config.model) for text in MEMBERS]
+
+
+def _corpus(config, root):
+    return flow.run_curate(config.run, open_session(root, _show())).digest
 
 
 def test_arms_spend_what_the_elastic_run_spends(text, tmp_path):

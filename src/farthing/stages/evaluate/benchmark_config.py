@@ -7,12 +7,9 @@ from pydantic import Field
 from farthing.artifacts.config import Config
 
 
-class BenchmarkConfig(Config):
-    """Which members answer which benchmarks."""
+class QuestionsConfig(Config):
+    """Which questions of which benchmarks are asked."""
 
-    members: tuple[str, ...] = Field(
-        min_length=1, description="shapes to ask, as 6L-8E-2K or in canonical form"
-    )
     folder: str | None = Field(
         default=None,
         description="folder with the benchmarks' JSONL files; null for the embedded sample",
@@ -28,3 +25,11 @@ class BenchmarkConfig(Config):
         description="questions of each benchmark, evenly spread over its file; null for all",
     )
     batch_rows: int = Field(default=32, ge=1, description="choices of one forward pass")
+
+
+class BenchmarkConfig(QuestionsConfig):
+    """Which members answer which benchmarks."""
+
+    members: tuple[str, ...] = Field(
+        min_length=1, description="shapes to ask, as 6L-8E-2K or in canonical form"
+    )

@@ -14,7 +14,7 @@ from pathlib import Path
 from farthing.artifacts.canonical import sha256_hex
 from farthing.artifacts.yaml_reader import read_yaml
 from farthing.errors import ConfigError, CorpusError
-from farthing.stages.evaluate.benchmark_config import BenchmarkConfig
+from farthing.stages.evaluate.benchmark_config import QuestionsConfig
 from farthing.stages.evaluate.definition import (
     BenchmarkDefinition,
     own_definitions,
@@ -63,7 +63,7 @@ class AskedBenchmark:
 
 
 def read_benchmarks(
-    config: BenchmarkConfig, tokenizer: Tokenizer, context: int
+    config: QuestionsConfig, tokenizer: Tokenizer, context: int
 ) -> tuple[AskedBenchmark, ...]:
     """Every benchmark that `config` asks for, checked to the last line.
 
@@ -81,10 +81,20 @@ def read_benchmarks(
     )
 
 
+def benchmark_digests(config: QuestionsConfig) -> dict[str, str]:
+    """SHA-256 by benchmark of the files that `config` asks for; their lines are not looked at.
+
+    Raises:
+        ConfigError: a benchmark that nobody defined, or without a file; a wrong definition.
+        CorpusError: a file cannot be read.
+    """
+    return {definition.name: sha256_hex(_bytes(path)) for definition, path in _find(config)}
+
+
 def _read(
     definition: BenchmarkDefinition,
     path: Path,
-    config: BenchmarkConfig,
+    config: QuestionsConfig,
     tokenizer: Tokenizer,
     context: int,
 ) -> AskedBenchmark:
@@ -113,7 +123,7 @@ def _read(
     )
 
 
-def _part(config: BenchmarkConfig, definition: BenchmarkDefinition, path: Path) -> str | None:
+def _part(config: QuestionsConfig, definition: BenchmarkDefinition, path: Path) -> str | None:
     """Which part of the published set the file holds; None where it holds all of it."""
     if config.folder is not None:
         stem = path.name.rpartition(SUFFIXES[0])[0]
@@ -136,7 +146,7 @@ def _in_words(found: QuestionSet, encoded: EncodedQuestions) -> str:
     return words
 
 
-def _find(config: BenchmarkConfig) -> Iterator[tuple[BenchmarkDefinition, Path]]:
+def _find(config: QuestionsConfig) -> Iterator[tuple[BenchmarkDefinition, Path]]:
     """Definition and file of each benchmark asked for."""
     folder = SAMPLE if config.folder is None else Path(config.folder)
     if not folder.is_dir():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,14 +12,16 @@ from farthing import flow
 from farthing.artifacts.canonical import digest_json
 from farthing.artifacts.code_version import code_version
 from farthing.artifacts.manifest import read_manifest
-from farthing.artifacts.scores import MemberScore
 from farthing.errors import DivergedError
 from farthing.flow import RunConfig
 from farthing.model.cut import expert_counts
 from farthing.model.shape import Shape
+from farthing.model.supernet import Supernet
 from farthing.session import Session
+from farthing.stages.evaluate.benchmark_config import BenchmarkConfig
 from farthing.stages.evaluate.config import EvaluateConfig
 from farthing.stages.evaluate.importance import Importance, pruned_shape
+from farthing.stages.evaluate.sources import benchmark_digests
 from farthing.stages.train.config import TrainConfig
 from farthing.stages.train.run import KIND as SUPERNET
 from farthing.stages.train.run import SUPERNET_ROOM
@@ -92,6 +94,9 @@ class Cell:
         if self.arm == "variant":
             other = variants.variant(self.config, self.name, self.seed, self.members).train
             inputs["variant"] = other.model_dump(mode="json", exclude=set(TrainConfig.harmless))
+        if (questions := compare.questions) is not None:
+            asked = questions.model_dump(mode="json", exclude={"folder", "batch_rows"})
+            inputs["questions"] = [asked, benchmark_digests(questions)]
         return digest_json(inputs)
 
     def run(self, session: Session) -> CellResult:
@@ -162,30 +167,61 @@ class _Bench:
         self.runs[key] = run_cost(self.session, key, manifest.content_digest, run.train.steps)
         return place, key
 
-    def score(self, run: RunConfig, place: Path, shapes: list[Shape]) -> dict[str, MemberScore]:
-        """By canonical shape."""
+    def judge(
+        self, run: RunConfig, place: Path, members: Mapping[Shape, str], *runs: str
+    ) -> list[Scored]:
+        """Score sub-models of a trained model.
+
+        Args:
+            run: whose settings of evaluation count.
+            place: of the model.
+            members: by shape in that model, the label of the member whose place it takes.
+            runs: input keys of all training runs behind it, the oldest first.
+        """
         _, supernet = flow.open_run(place)
+        shapes = tuple(map(str, members))
         settings = EvaluateConfig(
-            members=tuple(map(str, shapes)),
-            split="dev",
-            batch_sequences=run.evaluate.batch_sequences,
+            members=shapes, split="dev", batch_sequences=run.evaluate.batch_sequences
         )
         matrix = flow.run_evaluate(settings, run.name, supernet, self.corpus, self.session)
-        return {member.shape: member for member in matrix.members}
+        scores = {member.shape: member for member in matrix.members}
+        accuracy = self._answers(run.name, supernet, shapes)
+        return [
+            Scored(
+                member=label,
+                runs=runs,
+                score=scores[str(shape)],
+                accuracy=accuracy.get(str(shape), {}),
+            )
+            for shape, label in members.items()
+        ]
+
+    def _answers(
+        self, name: str, supernet: Supernet, shapes: tuple[str, ...]
+    ) -> dict[str, dict[str, float]]:
+        """Accuracy by shape and benchmark; empty where none is asked."""
+        questions = self.config.compare.questions
+        if questions is None:
+            return {}
+        settings = BenchmarkConfig(members=shapes, **questions.model_dump())
+        matrix = flow.run_benchmarks(settings, name, supernet, self.session)
+        metrics = {benchmark.name: benchmark.metric for benchmark in matrix.benchmarks}
+        return {
+            member.shape: {
+                asked: score.headline(metrics[asked])[0] for asked, score in member.scores.items()
+            }
+            for member in matrix.members
+        }
 
     def family(self, run: RunConfig) -> list[Scored]:
         """Train a supernet and score every member."""
         place, key = self.train(run)
-        scores = self.score(run, place, self.shapes)
-        return [
-            Scored(member=self.label(shape), runs=(key,), score=scores[str(shape)])
-            for shape in self.shapes
-        ]
+        return self.judge(run, place, {shape: self.label(shape) for shape in self.shapes}, key)
 
-    def score_whole(self, run: RunConfig, place: Path) -> MemberScore:
-        """Of a model that is no family."""
-        (score,) = self.score(run, place, [Shape.full(run.model)]).values()
-        return score
+    def whole(self, run: RunConfig, label: str) -> list[Scored]:
+        """Train a model that is no family, and score all of it."""
+        place, key = self.train(run)
+        return self.judge(run, place, {Shape.full(run.model): label}, key)
 
     def importance(self, place: Path) -> Importance:
         """Of a run's layers and experts, on training text."""
@@ -227,9 +263,7 @@ def _plain(bench: _Bench) -> list[Scored]:
     if cell.name == SAME_FLOPS:
         steps = steps_for(bench.budget, bench.recipe, bench.vocab_size)
     run = variants.plain(bench.recipe, cell.seed, steps)
-    place, key = bench.train(run)
-    full = bench.label(Shape.full(bench.recipe.model))
-    return [Scored(member=full, runs=(key,), score=bench.score_whole(run, place))]
+    return bench.whole(run, bench.label(Shape.full(bench.recipe.model)))
 
 
 def _scratch(bench: _Bench) -> list[Scored]:
@@ -237,8 +271,7 @@ def _scratch(bench: _Bench) -> list[Scored]:
     shape = Shape.parse(cell.name, bench.recipe.model)
     steps = max(1, round(cell.length * bench.recipe.train.steps))
     run = variants.scratch(bench.recipe, cell.seed, steps, shape)
-    place, key = bench.train(run)
-    return [Scored(member=bench.label(shape), runs=(key,), score=bench.score_whole(run, place))]
+    return bench.whole(run, bench.label(shape))
 
 
 def _parent(bench: _Bench) -> tuple[Path, str]:
@@ -260,7 +293,7 @@ def _pruned(bench: _Bench) -> list[Scored]:
         for shape in bench.shapes
     )
     steps = max(1, round(compare.afterwards * bench.budget / each))
-    scored = []
+    scored: list[Scored] = []
     for shape in bench.shapes:
         kept = bench.pruned(importance, shape)
         run = variants.afterwards(
@@ -271,8 +304,8 @@ def _pruned(bench: _Bench) -> list[Scored]:
             stable=bench.stable,
         )
         made, key = bench.train(run)
-        score = bench.score_whole(run, made)
-        scored.append(Scored(member=bench.label(shape), runs=(parent_key, key), score=score))
+        whole = {Shape.full(run.model): bench.label(shape)}
+        scored += bench.judge(run, made, whole, parent_key, key)
     return scored
 
 
@@ -292,12 +325,8 @@ def _mixed(bench: _Bench) -> list[Scored]:
     )
     made, key = bench.train(run)
     importance = bench.importance(made)
-    kept = {shape: bench.pruned(importance, shape) for shape in bench.shapes}
-    scores = bench.score(run, made, list(kept.values()))
-    return [
-        Scored(member=bench.label(shape), runs=(parent_key, key), score=scores[str(cut)])
-        for shape, cut in kept.items()
-    ]
+    kept = {bench.pruned(importance, shape): bench.label(shape) for shape in bench.shapes}
+    return bench.judge(run, made, kept, parent_key, key)
 
 
 def _baseline(bench: _Bench) -> list[Scored]:
@@ -305,8 +334,7 @@ def _baseline(bench: _Bench) -> list[Scored]:
     run = variants.baseline(bench.recipe, bench.config.compare.baselines[cell.name], cell.seed)
     steps = steps_for(cell.length * bench.budget, run, bench.vocab_size)
     run = variants.changed(run, name=f"{steps}", train={"steps": steps})
-    place, key = bench.train(run)
-    return [Scored(member="", runs=(key,), score=bench.score_whole(run, place))]
+    return bench.whole(run, "")
 
 
 def _smaller_top_ks(bench: _Bench) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from farthing.artifacts.config import Config
 from farthing.flow import RunConfig
+from farthing.stages.evaluate.benchmark_config import QuestionsConfig
 
 Arm = Literal["elastic", "plain", "scratch", "pruned", "mixed"]
 ARMS: tuple[Arm, ...] = ("elastic", "plain", "scratch", "pruned", "mixed")
@@ -79,6 +80,11 @@ class CompareConfig(Config):
         default_factory=dict,
         description="other elastic recipes by name, each as overrides of this one; every variant "
         "gets the steps that the elastic run's FLOPs pay for",
+    )
+    questions: QuestionsConfig | None = Field(
+        default=None,
+        description="benchmarks that every model answers beside its text; null: none. {} asks the "
+        "embedded sample",
     )
     effect: float = Field(
         default=0.25,

@@ -7,7 +7,7 @@ are the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -16,9 +16,16 @@ from farthing.studies.cost_curve import EndPoint, bpb_at_cost, cost_to_reach
 from farthing.studies.statistics import Ratio, Sample, paired
 
 Unit = Literal["flops", "device_seconds"]
+# What of a scored model is compared.
+Measure = Callable[[Scored], float]
 UNITS: tuple[Unit, ...] = ("flops", "device_seconds")
 # The length of a run that takes the recipe's steps.
 _WHOLE = 1.0
+
+
+def mean_bpb(scored: Scored) -> float:
+    """Bits per byte, mean over the domains."""
+    return scored.score.mean_bpb
 
 
 def spent(run: RunCost, unit: Unit) -> float:
@@ -41,12 +48,12 @@ class Cells:
         found = [cell for cell in self.every if cell.arm == arm]
         return sorted(found, key=lambda cell: (cell.name, cell.length, cell.seed))
 
-    def scores(self, arm: str, member: str) -> list[float] | None:
-        """Mean bits per byte of a member by seed, from whole runs of the arm; None without."""
+    def scores(self, arm: str, member: str, measure: Measure = mean_bpb) -> list[float] | None:
+        """A measure of a member by seed, from whole runs of the arm; None without."""
         cells = self._whole(arm, member)
         if len(cells) < len(self.seeds):
             return None
-        return [score_of(cells[seed], member).score.mean_bpb for seed in self.seeds]
+        return [measure(score_of(cells[seed], member)) for seed in self.seeds]
 
     def total(self, arm: str, unit: Unit) -> list[float] | None:
         """What an arm's training runs used together, by seed; of several lengths, the whole."""
@@ -55,7 +62,9 @@ class Cells:
             return None
         return [sum(spent(run, unit) for run in cells[seed].runs) for seed in self.seeds]
 
-    def end_points(self, arm: str, seed: int, unit: Unit, member: str | None) -> list[EndPoint]:
+    def end_points(
+        self, arm: str, seed: int, unit: Unit, member: str | None, measure: Measure = mean_bpb
+    ) -> list[EndPoint]:
         """Finished runs of an arm with one seed: all of them, or those of one member's size."""
         points = []
         for cell in self.of(arm):
@@ -64,7 +73,7 @@ class Cells:
                     own = next(run for run in cell.runs if run.input_key == scored.runs[-1])
                     # A plain run of another length is the same model.
                     model = cell.name if arm == "baseline" else scored.member
-                    points.append(EndPoint(model, spent(own, unit), scored.score.mean_bpb))
+                    points.append(EndPoint(model, spent(own, unit), measure(scored)))
         return points
 
     def _whole(self, arm: str, member: str) -> dict[int, CellResult]:
@@ -197,13 +206,16 @@ def elastic_taxes(cells: Cells) -> list[Tax]:
     return taxes
 
 
-def family_ratio(cells: Cells, baseline: str, unit: Unit) -> FamilyRatio | None:
+def family_ratio(
+    cells: Cells, baseline: str, unit: Unit, measure: Measure = mean_bpb
+) -> FamilyRatio | None:
     """The family against one family of baselines; None where it reaches no member.
 
     Args:
         cells: all results.
         baseline: a name without the part behind its '/'; `scratch` for the runs from scratch.
         unit: of the cost.
+        measure: of quality, in bits per byte: of one domain, say.
     """
     arm = "scratch" if baseline == "scratch" else "baseline"
     wanted = None if baseline == "scratch" else baseline
@@ -211,11 +223,11 @@ def family_ratio(cells: Cells, baseline: str, unit: Unit) -> FamilyRatio | None:
     unreached: list[str] = []
     unbounded: list[str] = []
     for member in cells.members:
-        scores = cells.scores("elastic", member)
+        scores = cells.scores("elastic", member, measure)
         if scores is None:
             return None
         costs = [
-            cost_to_reach(bpb, _points(cells, arm, wanted, seed, unit))
+            cost_to_reach(bpb, _points(cells, arm, wanted, seed, unit, measure))
             for bpb, seed in zip(scores, cells.seeds, strict=True)
         ]
         known = [cost for cost in costs if cost is not None]
@@ -262,12 +274,12 @@ def _amortised(
 
 
 def _points(
-    cells: Cells, arm: str, baseline: str | None, seed: int, unit: Unit
+    cells: Cells, arm: str, baseline: str | None, seed: int, unit: Unit, measure: Measure
 ) -> Iterable[EndPoint]:
-    points = cells.end_points(arm, seed, unit, None)
+    points = cells.end_points(arm, seed, unit, None, measure)
     if baseline is None:
         # The plain run is the full size from scratch.
-        return [*points, *cells.end_points("plain", seed, unit, cells.members[0])]
+        return [*points, *cells.end_points("plain", seed, unit, cells.members[0], measure)]
     return [point for point in points if point.model.partition("/")[0] == baseline]
 
 

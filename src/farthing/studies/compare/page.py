@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from farthing.studies.compare.ablation import Variant, ablation
+from farthing.studies.compare.breakdown import Aspect, aspects
 from farthing.studies.compare.config import CompareConfig
 from farthing.studies.compare.figures import (
     UNITS,
@@ -47,6 +48,8 @@ class Summary:
         baselines += sorted({cell.name.partition("/")[0] for cell in cells.of("baseline")})
         ratios = [family_ratio(cells, name, unit) for name in baselines for unit in UNITS]
         self.variants: list[Variant] = ablation(cells, compare.variants)
+        arms = [other.arm for other in self.others]
+        self.aspects: list[Aspect] = aspects(cells, arms, baselines)
         self.families: list[FamilyRatio] = [each for each in ratios if each is not None]
 
     def sentences(self) -> list[str]:
@@ -93,6 +96,8 @@ def markdown(summary: Summary, *, title: str, command: str, picture: str | None)
     ]
     if summary.variants:
         parts += ["## Variants of the recipe\n", _variants(summary.variants)]
+    if summary.aspects:
+        parts += ["## Domains and tasks\n", _aspects(summary)]
     if summary.families:
         parts += ["## What the family costs\n", _families(summary.families)]
     return "\n".join(part for part in parts if part).rstrip() + "\n"
@@ -180,6 +185,36 @@ def _variants(variants: Sequence[Variant]) -> str:
         "\nBits per byte less the recipe's, at the recipe's FLOPs; below zero, the variant is "
         "better. Tax: the full shape over the plain run of as many FLOPs.\n"
     )
+
+
+def _aspects(summary: Summary) -> str:
+    arms = [other.arm for other in summary.others]
+    baselines = list(dict.fromkeys(name for each in summary.aspects for name in each.ratios))
+    heads = ["", "measure", "elastic", *(f"elastic - {arm} (p)" for arm in arms)]
+    heads += [f"cost over {name}" for name in baselines]
+    rows = []
+    for each in summary.aspects:
+        scale = 100 if each.kind == "accuracy" else 1
+        kind = "right, %" if each.kind == "accuracy" else each.kind
+        row = [each.name, kind, f"{each.elastic.mean * scale:.{2 if scale > 1 else 4}f}"]
+        for arm in arms:
+            difference = each.differences.get(arm)
+            row.append(_points(difference, each.kind) if difference else "")
+        row += [_ratio(each.ratios[name]) if name in each.ratios else "" for name in baselines]
+        rows.append(row)
+    return _table(heads, rows) + (
+        "\nMean over the members that both have. Bits per byte: below zero, elastic is better; "
+        "right answers, in percentage points: above zero. Cost: the family's FLOPs, fully loaded, "
+        "over the baseline's for the same bits per byte in this domain.\n"
+    )
+
+
+def _points(difference: Sample, kind: str) -> str:
+    """A difference with the chance that it is none."""
+    if kind != "accuracy":
+        return _signed(difference)
+    p = Sample(tuple(-value for value in difference.values)).chance_above_zero()
+    return f"{difference.mean * 100:+.2f}" + (f" ({p:.2g})" if p is not None else "")
 
 
 def _signed(difference: Sample) -> str:

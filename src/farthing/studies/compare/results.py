@@ -45,11 +45,13 @@ class Scored(_Frozen):
         member: whose place it takes, by its label in the elastic family.
         runs: input keys of all training runs behind it, the oldest first.
         score: sizes and bits per byte on dev text.
+        accuracy: share of right answers by benchmark, as the field quotes it.
     """
 
     member: str
     runs: tuple[str, ...]
     score: MemberScore
+    accuracy: dict[str, float] = {}
 
 
 class Beside(_Frozen):
