@@ -4,6 +4,7 @@ import json
 
 import pytest
 from pydantic import ValidationError
+from rich.console import Console
 
 from farthing.artifacts.measurement import (
     CopySpeed,
@@ -17,6 +18,7 @@ from farthing.artifacts.measurement import (
     load_measurement,
     save_measurement,
 )
+from farthing.bench.table import measurement_tables
 from farthing.errors import ArtifactError
 from farthing.quantity import Provenance
 
@@ -84,6 +86,29 @@ def measurement() -> Measurement:
         step=step,
         taken_seconds=1.5,
     )
+
+
+def test_a_file_from_before_steps_said_what_no_part_holds_is_still_read(measurement, tmp_path):
+    assert "left_out" not in measurement.to_json()["measurement"]["step"]
+    said = measurement.step.model_copy(update={"left_out": "distillation"})
+    newer = measurement.model_copy(update={"step": said})
+    for place, made in enumerate((measurement, newer)):
+        save_measurement(made, tmp_path / f"{place}.json")
+        assert load_measurement(tmp_path / f"{place}.json") == made
+
+
+def test_what_no_part_holds_is_said_below_the_table(measurement):
+    said = {"left_out": "distillation: teaching", "shapes": ("4L-8E-2K + 3L-4E-1K",)}
+    steps = measurement.step, measurement.step.model_copy(update=said)
+    texts = []
+    for step in steps:
+        console = Console(width=100)
+        with console.capture() as captured:
+            console.print(measurement_tables(measurement.model_copy(update={"step": step})))
+        texts.append(captured.get())
+    assert "the rest holds" not in texts[0]
+    assert "the rest holds distillation: teaching" in texts[1]
+    assert "sub-models drawn: 4L-8E-2K + 3L-4E-1K" in texts[1]
 
 
 def test_a_figure_is_the_median_with_its_spread():

@@ -7,9 +7,11 @@ import hashlib
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from typing import get_args
 
 import pytest
 
+from farthing.artifacts.entries import Purpose
 from farthing.quantity import MARKS_EXPLAINED, Provenance, Quantity
 from farthing.report.facts.gather import Money, gather
 from farthing.report.facts.load import read_load
@@ -246,6 +248,31 @@ def test_a_dense_family_has_a_page(dense_facts):
 def test_the_bill_lists_every_run_with_how_it_ended(page, facts):
     assert page.count('class="status ') == len(facts.bill.lines) + len(facts.curve.attempts)
     assert "KeyboardInterrupt: the test stops it here" in _words(page)
+
+
+def test_every_purpose_has_a_colour_of_its_own_in_the_bar_and_its_legend(page):
+    (style,) = re.findall(r"<style>(.*?)</style>", page, flags=re.DOTALL)
+    colours = []
+    for purpose in get_args(Purpose):
+        (name,) = re.findall(rf"\.{purpose} rect {{ fill: var\((--[a-z]+)\); }}", style)
+        assert re.search(rf"\.swatch\.{purpose}[^{{}}]*{{ background: var\({name}\); }}", style)
+        colours.append(re.findall(rf"{name}: (#[0-9a-f]+);", style))
+    # On light paper, and on dark by the system's wish and by the button.
+    assert {len(each) for each in colours} == {3}
+    for theme in zip(*colours, strict=True):
+        assert len(set(theme)) == len(theme)
+
+
+def test_what_a_family_inherits_stands_below_its_parent(page, facts):
+    assert "inherited" not in _words(page)
+    parent = facts.family.parent
+    heir = replace(facts.family, inherited=parent.scaled(0.25))
+    words = _words(render(replace(facts, family=heir)).decode())
+    assert "whose weights this one began with" in words
+    row = words.split("of which inherited")[1].split("4L-4E-2K")[0]
+    hours = re.match(r"\d[\d.]*(e-\d+)?", row.strip())
+    assert hours is not None
+    assert float(hours[0]) == pytest.approx(parent.device_hours.value / 4, rel=1e-2)
 
 
 @pytest.mark.parametrize("count", [1, 2])

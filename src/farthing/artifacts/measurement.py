@@ -16,7 +16,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from farthing.artifacts.canonical import digest_json
 from farthing.artifacts.storage import write_atomic
@@ -151,7 +159,9 @@ class StepFacts(_Form):
     Attributes:
         recipe: its name.
         recipe_digest: SHA-256 of its canonical JSON, overrides included.
-        shapes: the sub-models that the measured steps trained, one for each.
+        shapes: the sub-models that the measured steps trained, one entry for each step; those of
+            several passes are joined by ` + `, and the parts are of all passes.
+        left_out: what the steps did that no part holds, in words; it stands in `rest_seconds`.
         text: which tokens were read.
         tokens: of one step.
         precision: of the matrix products.
@@ -176,6 +186,7 @@ class StepFacts(_Form):
     recipe: str
     recipe_digest: str
     shapes: tuple[str, ...] = Field(min_length=1)
+    left_out: str = ""
     text: str
     tokens: int = Field(ge=1)
     precision: str
@@ -196,6 +207,16 @@ class StepFacts(_Form):
     rest_seconds: float
     floor_seconds: float = Field(gt=0)
     elastic_share: float = Field(ge=0)
+
+    @model_serializer(mode="wrap")
+    def _as_before_where_nothing_is_left_out(
+        self, dump: SerializerFunctionWrapHandler
+    ) -> dict[str, Any]:
+        # Files older than `left_out` lack it, and their digests are over what they hold.
+        data: dict[str, Any] = dump(self)
+        if not self.left_out:
+            del data["left_out"]
+        return data
 
 
 class Measurement(_Form):

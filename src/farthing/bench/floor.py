@@ -27,28 +27,26 @@ class Demand:
 
 
 def demands(subject: Subject, step: int, optimizer_flops: int) -> dict[str, Demand]:
-    """Counted FLOPs and least traffic of every part of one step."""
+    """Counted FLOPs and least traffic of every part of one step, all passes together."""
     sizes, rows = subject.model.config, subject.model.vocab_size
-    shape = subject.shape(step)
+    shapes = subject.shapes(step)
+    tokens = subject.micro * sizes.context
+    size = _ELEMENT_BYTES[subject.precision]
     flops: Counter[str] = Counter()
     traffic: dict[str, Traffic] = {}
     for first in subject.micro_batch_firsts(step):
-        batch = subject.batches.batch(first, subject.micro)
-        tokens = subject.micro * sizes.context
-        counted = forward_flops_by_part(
-            sizes, rows, shape, tokens=tokens, attended_pairs=batch.attended_pairs
-        )
-        flops.update({part: TRAINING_PASSES * count for part, count in counted.items()})
-        moved = training_traffic(
-            sizes,
-            rows,
-            shape,
-            tokens=tokens,
-            activation_bytes=_ELEMENT_BYTES[subject.precision],
-        )
-        traffic = _added(traffic, moved)
+        pairs = subject.batches.batch(first, subject.micro).attended_pairs
+        for shape in shapes:
+            counted = forward_flops_by_part(sizes, rows, shape, tokens=tokens, attended_pairs=pairs)
+            flops.update({part: TRAINING_PASSES * count for part, count in counted.items()})
+            moved = training_traffic(sizes, rows, shape, tokens=tokens, activation_bytes=size)
+            traffic = _added(traffic, moved)
     kind = subject.run.train.optimizer.matrix_optimizer
-    traffic["optimizer"] = optimizer_traffic(sizes, rows, shape, matrix_optimizer=kind)
+    # The least: passes train many weights together, all of them where one pass is the whole model.
+    traffic["optimizer"] = max(
+        (optimizer_traffic(sizes, rows, shape, matrix_optimizer=kind) for shape in shapes),
+        key=lambda update: update.bytes,
+    )
     flops["optimizer"] = optimizer_flops
     return {part: Demand(float(flops[part]), moved) for part, moved in traffic.items()}
 

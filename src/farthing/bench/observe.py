@@ -94,11 +94,11 @@ def observe(
 
 
 def _warm_up(subject: Subject) -> int:
-    """Take a few steps; the number of one to race with, of the full shape if it is drawn soon."""
+    """Take a few steps; the number of one to race with, the full shape alone if drawn soon."""
     for step in range(_WARM_UP_STEPS):
         subject.whole_step(step)
     full = subject.model.full_shape
-    return next((step for step in range(_SOON) if subject.shape(step) == full), 0)
+    return next((step for step in range(_SOON) if set(subject.shapes(step)) == {full}), 0)
 
 
 def _count(subject: Subject, plan: Plan, seen: Observations) -> None:

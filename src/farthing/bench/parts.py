@@ -45,12 +45,13 @@ class Piece:
 
 
 def time_parts(subject: Subject, step: int) -> dict[str, Lap]:
-    """Every part of step number `step`, all layers and micro-batches; weights move a little.
+    """Every part of step number `step`, all passes, layers and micro-batches.
 
-    A part that this model does not have is left out.
+    Weights move a little. A part that this model does not have is left out, and so is what
+    `Subject.left_out` names.
     """
     laps: defaultdict[str, Lap] = defaultdict(Lap)
-    shape = subject.shape(step)
+    shapes = subject.shapes(step)
     laps["elastic"] = _time_elastic(subject, step)
     firsts = subject.micro_batch_firsts(step)
     for first in firsts:
@@ -60,11 +61,12 @@ def time_parts(subject: Subject, step: int) -> dict[str, Lap]:
             tokens_BW = torch.from_numpy(batch.tokens).to(subject.device)
             _ = batch.attended_pairs, batch.digest
         laps["data"] += timed
-        captured = capture(subject, shape, tokens_BW)
         if first == firsts[-1]:
-            laps["optimizer"] = _time_optimizer(subject, step)
-        for name, taken in _time_modules(subject, captured, tokens_BW).items():
-            laps[name] += taken
+            laps["optimizer"] = _time_optimizer(subject, step, tokens_BW)
+        for shape in shapes:
+            captured = capture(subject, shape, tokens_BW)
+            for name, taken in _time_modules(subject, captured, tokens_BW).items():
+                laps[name] += taken
     subject.model.zero_grad(set_to_none=True)
     for block in subject.model.sparse_blocks():
         # Forget what the repeated routers counted.
@@ -119,8 +121,14 @@ def _time_products(subject: Subject, calls: list[Call]) -> Lap:
     return timed
 
 
-def _time_optimizer(subject: Subject, step: int) -> Lap:
-    """Clipping, both optimizers and the routers' bias, on the gradients that are there."""
+def _time_optimizer(subject: Subject, step: int, tokens_BW: Tensor) -> Lap:
+    """Clipping, both optimizers and the routers' bias, on the gradients of all passes together.
+
+    These are made first and untimed: what repeating the parts leaves is the last part's alone.
+    """
+    subject.model.zero_grad(set_to_none=True)
+    for shape in subject.shapes(step):
+        capture(subject, shape, tokens_BW)
     with lap(subject.device) as timed:
         float(subject.made.step.clip())
         subject.made.step.update(step)
@@ -132,7 +140,7 @@ def _time_elastic(subject: Subject, step: int) -> Lap:
     micro_batches = subject.micro_batch_firsts(step)
     with lap(subject.device) as timed:
         for _ in range(_DRAWS):
-            shapes = subject.schedule.plan(step).shapes
+            shapes = subject.shapes(step)
             for _ in micro_batches:
                 for shape in shapes:
                     for layer in shape.layers:

@@ -134,6 +134,7 @@ def _step(
         recipe=run.name,
         recipe_digest=digest_json(run.model_dump(mode="json")),
         shapes=seen.shapes,
+        left_out=subject.left_out,
         text=DESCRIPTION,
         tokens=tokens,
         precision=subject.made.precision,

@@ -64,13 +64,21 @@ class Subject:
         """Of one step."""
         return self.run.train.batch_sequences * self.run.model.context
 
-    def shape(self, step: int) -> Shape:
-        """The sub-model that this step trains."""
-        return self.schedule.draw(step)
+    def shapes(self, step: int) -> tuple[Shape, ...]:
+        """The sub-models that this step trains, one for each of its passes."""
+        return self.schedule.plan(step).shapes
 
     def label(self, step: int) -> str:
-        """The short name of that sub-model."""
-        return self.shape(step).label(self.model.config)
+        """The short names of those sub-models."""
+        return " + ".join(shape.label(self.model.config) for shape in self.shapes(step))
+
+    @property
+    def left_out(self) -> str:
+        """What no part of a step holds though the step does it; empty where there is nothing."""
+        elastic = self.run.train.elastic
+        if elastic is None or not elastic.distill_weight:
+            return ""
+        return "distillation: the teacher's rows and the divergence from them"
 
     def whole_step(self, step: int) -> tuple[Lap, StepResult]:
         """Take one step, as training does.

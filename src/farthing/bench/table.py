@@ -130,8 +130,11 @@ def _sums(measurement: Measurement) -> Text:
         f"{measurement.taken_seconds:.0f} s, on {step.text}",
         f"          sub-models drawn: {', '.join(distinct)}",
     )
-    compiled = "whole step compiled, its parts not" if step.compiled else ""
-    return Text("\n".join((*lines, *([f"          {compiled}"] if compiled else []))))
+    remarks = (
+        "whole step compiled, its parts not" if step.compiled else "",
+        f"the rest holds {step.left_out}" if step.left_out else "",
+    )
+    return Text("\n".join((*lines, *(f"          {remark}" for remark in remarks if remark))))
 
 
 def _neighbours(measurement: Measurement) -> Text:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from farthing.charts.grid import PIXELS_PER_TICK_DOWN, Axis, draw_grid, plain
 from farthing.charts.scale import Scale, padded
 from farthing.charts.svg import document, element, line, marked, path, text
 
 WIDTH, HEIGHT = 640.0, 380.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 54.0, 130.0, 26.0, 48.0
-_PIXELS_PER_TICK_X, _PIXELS_PER_TICK_Y = 90.0, 44.0
+_PIXELS_PER_TICK = 90.0
 _LEAST_BETWEEN_NAMES = 14.0
 
 
@@ -55,26 +56,13 @@ def draw_arms(
     sizes = [mark.x for mark in marks]
     across = Scale(min(sizes) * 0.9, max(sizes) * 1.1, _LEFT, WIDTH - _RIGHT, log=True)
     down = Scale(low, high, HEIGHT - _BOTTOM, _TOP)
-    body = [_grid(across, down, axes, write)]
+    vertical = Axis(axes[0], 12, PIXELS_PER_TICK_DOWN, plain)
+    horizontal = Axis(axes[1], HEIGHT - 6, _PIXELS_PER_TICK, write)
+    body = [draw_grid(across, down, horizontal, vertical)]
     body += [_arm(each, across, down) for each in lines]
     body += _names(lines, across, down)
     description = "; ".join(mark.tip for mark in marks)
     return document(identity, title, description, (WIDTH, HEIGHT), "".join(body))
-
-
-def _grid(across: Scale, down: Scale, axes: tuple[str, str], write: Callable[[float], str]) -> str:
-    parts = [text(axes[0], 0, 12, "axis-name")]
-    for value in down.ticks(int((down.start - down.end) / _PIXELS_PER_TICK_Y)):
-        y = down(value)
-        parts.append(line(across.start, y, across.end, y, "grid"))
-        parts.append(text(f"{value:g}", across.start - 8, y + 4, "tick end"))
-    base = down.start
-    parts.append(line(across.start, base, across.end, base, "axis"))
-    for value in across.ticks(int((across.end - across.start) / _PIXELS_PER_TICK_X)):
-        parts.append(line(across(value), base, across(value), base + 4, "axis"))
-        parts.append(text(write(value), across(value), base + 18, "tick mid"))
-    parts.append(text(axes[1], across.end, HEIGHT - 6, "axis-name end"))
-    return "".join(parts)
 
 
 def _arm(arm: Line, across: Scale, down: Scale) -> str:

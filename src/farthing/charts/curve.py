@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from farthing.charts.grid import PIXELS_PER_TICK_DOWN, Axis, draw_grid, plain
 from farthing.charts.scale import Scale, padded
-from farthing.charts.svg import document, element, line, marked, path, text
+from farthing.charts.svg import document, element, marked, path, text
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46.0, 18.0, 22.0, 46.0
-_PIXELS_PER_TICK_X, _PIXELS_PER_TICK_Y = 84.0, 44.0
+_PIXELS_PER_TICK = 84.0
 _FEWEST_PIXELS_FOR_WORDS = 60.0
 
 
@@ -77,7 +78,9 @@ def draw_curve(
     low, high = padded([dot.low for dot in dots] + [dot.high for dot in dots], 0.04)
     across = Scale(0.0, max(axis.end, max(dot.x for dot in dots)) or 1.0, _LEFT, right)
     down = Scale(low, high, bottom, _TOP)
-    body = [_bands(bands, across, bottom), _grid(across, down, axis, drawing)]
+    vertical = Axis("loss, nats per token", 11, PIXELS_PER_TICK_DOWN, plain)
+    horizontal = Axis(axis.label, drawing.height - 6, _PIXELS_PER_TICK, axis.write, inside=True)
+    body = [_bands(bands, across, bottom), draw_grid(across, down, horizontal, vertical)]
     for piece in sorted(pieces, key=lambda each: each.kept):
         body.append(_piece(piece, across, down))
     body.append(_end_label(pieces, across, down))
@@ -93,23 +96,6 @@ def draw_curve(
     ]
     size = (drawing.width, drawing.height)
     return document(drawing.identity, drawing.title, drawing.description, size, "".join(body))
-
-
-def _grid(across: Scale, down: Scale, axis: CurveAxis, drawing: CurveDrawing) -> str:
-    parts = [text("loss, nats per token", 0, 11, "axis-name")]
-    for value in down.ticks(int((down.start - down.end) / _PIXELS_PER_TICK_Y)):
-        y = down(value)
-        parts.append(line(across.start, y, across.end, y, "grid"))
-        parts.append(text(f"{value:g}", across.start - 8, y + 4, "tick end"))
-    base = down.start
-    parts.append(line(across.start, base, across.end, base, "axis"))
-    for value in across.ticks(int((across.end - across.start) / _PIXELS_PER_TICK_X)):
-        x = across(value)
-        parts.append(line(x, base, x, base + 4, "axis"))
-        near_end = across.end - x < 24
-        parts.append(text(axis.write(value), x, base + 18, "tick end" if near_end else "tick mid"))
-    parts.append(text(axis.label, across.end, drawing.height - 6, "axis-name end"))
-    return "".join(parts)
 
 
 def _bands(bands: Sequence[Band], across: Scale, bottom: float) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from farthing.charts.grid import PIXELS_PER_TICK_DOWN, Axis, draw_grid
 from farthing.charts.scale import Scale, at_least, padded
-from farthing.charts.svg import document, element, line, marked, path, text, text_width
+from farthing.charts.svg import document, element, marked, path, text, text_width
 
 WIDTH, HEIGHT = 400.0, 320.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48.0, 14.0, 24.0, 46.0
@@ -18,7 +19,7 @@ _LOG_FROM_RATIO = 8.0
 _ROOM_LEFT = 0.12
 # Bits per byte: members closer than this are drawn as close as they are.
 _LEAST_SPAN = 0.02
-_PIXELS_PER_TICK_X, _PIXELS_PER_TICK_Y = 56.0, 44.0
+_PIXELS_PER_TICK = 56.0
 
 Box = tuple[float, float, float, float]
 
@@ -53,7 +54,12 @@ def draw_pareto(
     """The chart; members on the front are drawn last, in colour, joined by steps."""
     across, down = _scales(members)
     front = sorted((m for m in members if m.on_front), key=lambda m: m.x)
-    body = [_grid(across, down, axis_name, write)]
+    digits = _digits(down.ticks_every(PIXELS_PER_TICK_DOWN))
+    vertical = Axis(
+        "bits per byte, lower is better", 11, PIXELS_PER_TICK_DOWN, lambda y: f"{y:.{digits}f}"
+    )
+    horizontal = Axis(axis_name, HEIGHT - 6, _PIXELS_PER_TICK, write)
+    body = [draw_grid(across, down, horizontal, vertical)]
     corners = _front(front, across, down)
     if front:
         body.append(path(corners, "front-line"))
@@ -84,24 +90,6 @@ def _scales(members: Sequence[Member]) -> tuple[Scale, Scale]:
     ends = at_least(_LEAST_SPAN, padded([member.y for member in members], 0.12))
     down = Scale(*ends, HEIGHT - _BOTTOM, _TOP)
     return across, down
-
-
-def _grid(across: Scale, down: Scale, axis_name: str, write: Callable[[float], str]) -> str:
-    parts = [text("bits per byte, lower is better", 0, 11, "axis-name")]
-    values = down.ticks(int((down.start - down.end) / _PIXELS_PER_TICK_Y))
-    digits = _digits(values)
-    for value in values:
-        y = down(value)
-        parts.append(line(across.start, y, across.end, y, "grid"))
-        parts.append(text(f"{value:.{digits}f}", across.start - 8, y + 4, "tick end"))
-    base = down.start
-    parts.append(line(across.start, base, across.end, base, "axis"))
-    for value in across.ticks(int((across.end - across.start) / _PIXELS_PER_TICK_X)):
-        x = across(value)
-        parts.append(line(x, base, x, base + 4, "axis"))
-        parts.append(text(write(value), x, base + 18, "tick mid"))
-    parts.append(text(axis_name, across.end, HEIGHT - 6, "axis-name end"))
-    return "".join(parts)
 
 
 def _digits(values: Sequence[float]) -> int:

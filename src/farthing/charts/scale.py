@@ -37,6 +37,10 @@ class Scale:
             return _log_ticks(self.low, self.high, count)
         return round_ticks(self.low, self.high, count)
 
+    def ticks_every(self, pixels: float) -> list[float]:
+        """Round values, about so many pixels apart."""
+        return self.ticks(int(abs(self.end - self.start) / pixels))
+
 
 def round_ticks(low: float, high: float, count: int) -> list[float]:
     """At most about `count` multiples of 1, 2, 2.5 or 5 times a power of ten within the ends."""

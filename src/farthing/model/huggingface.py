@@ -179,6 +179,13 @@ def write_tensors_of(model: Transformer) -> dict[str, Tensor]:
     return tensors
 
 
+def silent_parameters(sizes: ModelConfig, sparse_layers: int) -> int:
+    """How many zero weights `write_tensors_of` adds to a model with so many sparse layers."""
+    return (
+        0 if sizes.num_shared_experts else sparse_layers * 3 * sizes.hidden_dim * sizes.expert_dim
+    )
+
+
 def read_tensors(tensors: Mapping[str, Tensor], sizes: ModelConfig) -> dict[str, Tensor]:
     """The state of a `Transformer` of these sizes from what `write_tensors_of` wrote."""
     state: dict[str, Tensor] = {}

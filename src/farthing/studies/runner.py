@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar
 
 from farthing.errors import ConfigError, InterruptedRunError
+from farthing.hardware.topology import cores_of, shares_of
 
 if TYPE_CHECKING:
     from farthing.session import Session
@@ -114,7 +115,7 @@ def _run_in(
 
 
 def _shares_of_threads(jobs: int) -> list[tuple[int, ...]]:
-    """The hardware threads of each job, as even as can be."""
+    """The hardware threads of each job, as even as can be; siblings of a core stay together."""
     try:
         threads = sorted(os.sched_getaffinity(0))
     except AttributeError:  # macOS has no affinity
@@ -127,7 +128,7 @@ def _shares_of_threads(jobs: int) -> list[tuple[int, ...]]:
             f"--jobs {jobs}: there are {len(threads)} hardware threads",
             remedy=f"use at most --jobs {len(threads)}",
         )
-    return [tuple(threads[job::jobs]) for job in range(jobs)]
+    return shares_of(cores_of(threads), jobs)
 
 
 @contextmanager

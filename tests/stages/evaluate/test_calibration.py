@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from farthing.errors import CorpusError
+from farthing.errors import ArtifactError, CorpusError
 from farthing.stages.curate.config import CurateConfig
 from farthing.stages.curate.run import curate
-from farthing.stages.evaluate.calibration import calibration_text, windows_read
+from farthing.stages.evaluate.calibration import (
+    calibration_text,
+    unread_texts,
+    windows_read,
+)
 from farthing.text.batches import Batches
 from farthing.text.corpus import Corpus
 from farthing.text.order import DataOrder
@@ -73,6 +78,34 @@ def test_what_comes_after_the_windows_read_is_unread(corpus: Corpus, weights, mo
         expected = own.locate(after[domain] + 3).start
         row = text.batches[domain].tokens[3]
         assert row.tolist() == shard[expected : expected + CONTEXT + 1].tolist()
+
+
+def test_parts_of_the_unread_text_follow_each_other_from_where_training_stopped(
+    corpus: Corpus, supernet, monkeypatch
+):
+    for module in ("farthing.text.order", "farthing.stages.evaluate.calibration"):
+        monkeypatch.setattr(f"{module}.BLOCK_SEQUENCES", 64)
+    order = {"seed": 5, "mixture": None, "next_sequence": 100}
+    trained = replace(supernet, origin={"data_order": order})
+    context = supernet.model.config.context
+    lengths = (4, 6, 10)
+    parts = unread_texts(trained, corpus, lengths)
+    assert [len(part.batches) for part in parts] == [2, 2, 2]
+    after = windows_read(corpus, weights=None, sequences=100)
+    for domain in corpus.domains:
+        found = np.concatenate([part.batches[domain].tokens for part in parts])
+        assert len(found) == sum(lengths) / 2
+        own = DataOrder({domain: corpus.tokens("train", domain)}, {domain: 1.0}, context, 5)
+        shard = corpus.shard("train", domain).tokens
+        for place, row in enumerate(found):
+            start = own.locate(after[domain] + place).start
+            assert row.tolist() == shard[start : start + context + 1].tolist()
+
+
+def test_a_model_that_does_not_say_what_it_read_has_no_unread_text(corpus: Corpus, supernet):
+    silent = replace(supernet, origin={})
+    with pytest.raises(ArtifactError, match="which text it was trained on"):
+        unread_texts(silent, corpus, [4])
 
 
 def test_a_domain_without_one_window_is_left_out_and_none_at_all_is_an_error(corpus: Corpus):

@@ -3,30 +3,17 @@
 from collections import Counter
 
 import pytest
+from tiny_models import MANY_SIZES
 
 from farthing.artifacts.config import parse_config
 from farthing.errors import ConfigError
-from farthing.model.config import ModelConfig
 from farthing.model.shape import Shape
 from farthing.stages.train.config import ScheduleConfig, TrainConfig
 from farthing.stages.train.elastic_config import ElasticConfig, LayerDropoutConfig
 from farthing.stages.train.elastic_schedule import ElasticSchedule
 from farthing.stages.train.schedule import rate_share
 
-MODEL = ModelConfig(
-    num_layers=8,
-    num_dense_layers=1,
-    hidden_dim=8,
-    num_heads=1,
-    num_kv_heads=1,
-    head_dim=8,
-    dense_ffn_dim=8,
-    num_experts=16,
-    expert_dim=8,
-    top_k=4,
-    context=8,
-)
-FULL = Shape.full(MODEL)
+FULL = Shape.full(MANY_SIZES)
 SIZES = {"depths": (4, 6, 7), "expert_counts": (8, 12), "top_ks": (1, 2, 3)}
 NEVER = {"depth_probability": 0.0, "experts_probability": 0.0, "top_k_probability": 0.0}
 DRAWS = 20_000
@@ -40,7 +27,7 @@ def _schedule(steps=DRAWS, schedule=None, seed=0, **elastic):
         schedule=schedule or ScheduleConfig(),
         elastic=ElasticConfig(**(SIZES | elastic)),
     )
-    return ElasticSchedule(config, MODEL)
+    return ElasticSchedule(config, MANY_SIZES)
 
 
 def _draws(**elastic):
@@ -136,7 +123,7 @@ def test_restricted_layers_may_keep_random_experts():
     elastic = NEVER | {"experts_probability": 1.0, "expert_counts": (2,)}
     shape = _schedule(**elastic, restricted_layers=1, expert_subset="random").draw(3)
     assert sorted(map(_count, shape.experts)) == [2, 16, 16, 16, 16, 16, 16]
-    assert Shape.parse(str(shape), MODEL) == shape
+    assert Shape.parse(str(shape), MANY_SIZES) == shape
 
 
 def test_top_k_of_the_layer_scope_is_drawn_for_each_layer():
@@ -163,7 +150,7 @@ def test_layer_dropout_skips_layers_apart_and_beside_reduced_depths():
     both = sum({1, 2} <= set(shape.layers) for shape in shapes)
     _assert_share(both, 0.8**2)
     for shape in set(shapes):
-        assert Shape.parse(str(shape), MODEL) == shape
+        assert Shape.parse(str(shape), MANY_SIZES) == shape
 
 
 def test_full_steps_drop_no_layer():
@@ -250,7 +237,7 @@ def test_every_choice_together_still_gives_shapes_that_the_supernet_holds():
     assert {plan.judged for plan in forward} == {(0,), (2,)}
     for plan in forward:
         for shape in plan.shapes:
-            assert Shape.parse(str(shape), MODEL) == shape
+            assert Shape.parse(str(shape), MANY_SIZES) == shape
 
 
 def test_draws_of_the_new_choices_never_change_between_versions():

@@ -3,28 +3,15 @@
 from collections import Counter
 
 import pytest
+from tiny_models import MANY_SIZES
 
 from farthing.artifacts.config import parse_config
 from farthing.errors import ConfigError
-from farthing.model.config import ModelConfig
 from farthing.model.shape import Shape
 from farthing.stages.train.config import TrainConfig
 from farthing.stages.train.elastic_config import ElasticConfig
 from farthing.stages.train.elastic_schedule import ElasticSchedule
 
-MODEL = ModelConfig(
-    num_layers=8,
-    num_dense_layers=1,
-    hidden_dim=8,
-    num_heads=1,
-    num_kv_heads=1,
-    head_dim=8,
-    dense_ffn_dim=8,
-    num_experts=16,
-    expert_dim=8,
-    top_k=4,
-    context=8,
-)
 FULL = Shape(tuple(range(8)), (16,) * 7, (4,) * 7)
 # Every reduced size is really smaller, so that a shape tells which axes were drawn.
 ERNIE = ElasticConfig(depths=(4, 6, 7), expert_counts=(8, 12), top_ks=(1, 2, 3))
@@ -33,7 +20,7 @@ NEVER = {"depth_probability": 0.0, "experts_probability": 0.0, "top_k_probabilit
 DRAWS = 20_000
 
 
-def _schedule(elastic, model=MODEL, *, seed=0, steps=1000, **changes):
+def _schedule(elastic, model=MANY_SIZES, *, seed=0, steps=1000, **changes):
     config = TrainConfig(steps=steps, batch_sequences=1, seed=seed, elastic=elastic, **changes)
     return ElasticSchedule(config, model)
 
@@ -106,7 +93,7 @@ def test_neighbouring_steps_are_independent(draws):
 
 def test_every_draw_is_a_shape_that_the_supernet_holds(draws):
     for shape in set(draws):
-        assert Shape.parse(str(shape), MODEL) == shape
+        assert Shape.parse(str(shape), MANY_SIZES) == shape
 
 
 def test_every_draw_keeps_the_dense_and_the_last_layer(draws):
@@ -175,7 +162,7 @@ def test_top_k_never_exceeds_the_experts_that_are_left():
 
 
 def test_a_dense_model_is_elastic_in_depth_only():
-    dense = MODEL.model_copy(update={"num_experts": 0, "top_k": 0})
+    dense = MANY_SIZES.model_copy(update={"num_experts": 0, "top_k": 0})
     settings = ElasticConfig(**(NEVER | {"depth_probability": 0.5}), depths=(5,))
     schedule = _schedule(settings, dense)
     shapes = {schedule.draw(step) for step in range(100)}
@@ -202,7 +189,7 @@ def test_sizes_that_the_supernet_does_not_have_are_refused_by_name(settings, nam
 
 
 def test_depths_never_cut_into_the_dense_layers():
-    model = MODEL.model_copy(update={"num_dense_layers": 3})
+    model = MANY_SIZES.model_copy(update={"num_dense_layers": 3})
     with pytest.raises(ConfigError, match=r"train\.elastic\.depths: 3"):
         _schedule(ERNIE.model_copy(update={"depths": (3,)}), model)
     _schedule(ERNIE.model_copy(update={"depths": (4,)}), model)

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
+from tiny_models import TINY
 from torch import Tensor
 
-from farthing.model.config import ModelConfig
 from farthing.model.initialize import initialize
 from farthing.model.transformer import Transformer
 from farthing.stages.train.config import TrainConfig
@@ -22,18 +22,6 @@ from farthing.text.batches import Batches
 from farthing.text.corpus import Corpus
 
 STEPS = 8
-SIZES = ModelConfig(
-    num_layers=4,
-    hidden_dim=16,
-    num_heads=2,
-    num_kv_heads=1,
-    head_dim=8,
-    dense_ffn_dim=32,
-    num_experts=4,
-    expert_dim=8,
-    top_k=2,
-    context=32,
-)
 
 
 def settings(elastic: ElasticConfig | None) -> TrainConfig:
@@ -50,10 +38,10 @@ def settings(elastic: ElasticConfig | None) -> TrainConfig:
 def trained(corpus: Corpus, elastic: ElasticConfig | None) -> Transformer:
     """The weights that the training stage's own steps give."""
     config = settings(elastic)
-    model = Transformer(SIZES, corpus.vocab_size, corpus.tokenizer.end_of_text)
+    model = Transformer(TINY, corpus.vocab_size, corpus.tokenizer.end_of_text)
     initialize(model, config.seed)
     optimizer = ModelOptimizer(model, config.optimizer)
-    batches = Batches(corpus, context=SIZES.context, weights=None, seed=config.seed)
+    batches = Batches(corpus, context=TINY.context, weights=None, seed=config.seed)
     step = TrainingStep(config, model.train(), optimizer, batches, torch.device("cpu"))
     guard = LossGuard(config.max_loss_jump_nats)
     for number in range(STEPS):
@@ -76,11 +64,11 @@ def trained_without_any_elastic_code(
 ) -> Transformer:
     """A plain loop: no schedule, no shape, no step object; the model called on tokens alone."""
     config = settings(None)
-    model = Transformer(SIZES, corpus.vocab_size, corpus.tokenizer.end_of_text)
+    model = Transformer(TINY, corpus.vocab_size, corpus.tokenizer.end_of_text)
     initialize(model, config.seed)
     model.train()
     optimizer = ModelOptimizer(model, config.optimizer)
-    batches = Batches(corpus, context=SIZES.context, weights=None, seed=config.seed)
+    batches = Batches(corpus, context=TINY.context, weights=None, seed=config.seed)
     for step in range(STEPS):
         for first in (4 * step, 4 * step + 2):
             tokens = torch.from_numpy(batches.batch(first, 2).tokens)

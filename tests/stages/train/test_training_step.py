@@ -4,10 +4,10 @@ import math
 
 import pytest
 import torch
+from tiny_models import TINY
 
 from farthing.cost.flops import training_flops
 from farthing.errors import ConfigError
-from farthing.model.config import ModelConfig
 from farthing.stages.train.assemble import assemble
 from farthing.stages.train.config import TrainConfig
 from farthing.stages.train.elastic_config import ElasticConfig
@@ -16,18 +16,7 @@ from farthing.stages.train.recompute import GIB, measure, recomputed_flops
 from farthing.text.batches import Batches
 
 CPU = torch.device("cpu")
-SIZES = ModelConfig(
-    num_layers=4,
-    hidden_dim=16,
-    num_heads=2,
-    num_kv_heads=1,
-    head_dim=8,
-    dense_ffn_dim=32,
-    num_experts=4,
-    expert_dim=8,
-    top_k=2,
-    context=32,
-)
+
 ELASTIC = ElasticConfig(
     depths=(3,), expert_counts=(2,), top_ks=(1,), expert_subset="random", depth_probability=0.5
 )
@@ -35,7 +24,7 @@ ELASTIC = ElasticConfig(
 
 @pytest.fixture
 def batches(corpus):
-    return Batches(corpus, context=SIZES.context, weights=None, seed=3)
+    return Batches(corpus, context=TINY.context, weights=None, seed=3)
 
 
 @pytest.fixture
@@ -45,7 +34,7 @@ def build(corpus, batches):
             **{"steps": 8, "batch_sequences": 4, "micro_sequences": 2, "seed": 3} | changes
         )
         end = corpus.tokenizer.end_of_text
-        return assemble(config, SIZES, batches, CPU, rows=corpus.vocab_size, end_of_text=end)
+        return assemble(config, TINY, batches, CPU, rows=corpus.vocab_size, end_of_text=end)
 
     return make
 
@@ -138,15 +127,15 @@ def test_a_budget_for_activations_recomputes_layers_and_counts_them_apart(build,
     assert len(tight.step.recomputed) == 1
     assert plain.step.recomputed == frozenset()
     pairs = sum(batches.batch(first, 2).attended_pairs for first in tight.step.micro_batches(0))
-    expected = {"tokens": 4 * SIZES.context, "attended_pairs": pairs}
+    expected = {"tokens": 4 * TINY.context, "attended_pairs": pairs}
     for step, (one, other) in enumerate(zip(_train(plain, 3), _train(tight, 3), strict=True)):
         assert (one.loss, one.grad_norm, one.flops) == (other.loss, other.grad_norm, other.flops)
         assert one.recomputed_flops == 0
         if step == 0:
-            again = recomputed_flops(SIZES, one.shapes[0], tight.step.recomputed, **expected)
+            again = recomputed_flops(TINY, one.shapes[0], tight.step.recomputed, **expected)
             assert other.recomputed_flops == again > 0
             rows = tight.model.vocab_size
-            assert other.flops == training_flops(SIZES, rows, one.shapes[0], **expected)
+            assert other.flops == training_flops(TINY, rows, one.shapes[0], **expected)
 
 
 def test_a_budget_that_holds_nothing_is_refused(build):

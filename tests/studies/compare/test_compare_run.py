@@ -7,6 +7,7 @@ from collections import Counter
 from contextlib import nullcontext
 
 import pytest
+from tiny_models import TINY
 
 from farthing import flow
 from farthing.artifacts.config import parse_config
@@ -29,19 +30,7 @@ TRAIN = {
     "precision": "fp32",
     "elastic": {"depths": [3], "expert_counts": [2], "top_ks": [1]},
 }
-SIZES = {
-    "num_layers": 4,
-    "num_dense_layers": 1,
-    "hidden_dim": 16,
-    "num_heads": 2,
-    "num_kv_heads": 1,
-    "head_dim": 8,
-    "dense_ffn_dim": 32,
-    "num_experts": 4,
-    "expert_dim": 8,
-    "top_k": 2,
-    "context": 32,
-}
+SIZES = TINY.model_dump(mode="json") | {"num_dense_layers": 1}
 
 
 class StoppedError(Exception):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-import torch
 
 from farthing.errors import ConfigError
 from farthing.model.huggingface import write_tensors_of
 from farthing.model.shape import Shape
+from farthing.model.tensors import write_tensors
 from farthing.model.transformer import Transformer
 from farthing.stages.extract.cut import cut
 from farthing.studies.search.limit import Limit, exact_amount, weight_bytes
@@ -18,13 +20,19 @@ SHAPES = ("5L-4E-2K", "3L-2E-1K", "layers=0,2-4/experts=4,2,e1+2+3/top_k=2")
 
 @pytest.mark.parametrize("text", SHAPES)
 @pytest.mark.parametrize("tied", [False, True])
-def test_weight_bytes_are_those_of_the_extracted_member(sizes, text: str, tied: bool):
-    config = sizes.model_copy(update={"tie_embeddings": tied})
+@pytest.mark.parametrize("shared", [0, 1, 2])
+def test_weight_bytes_are_those_of_the_extracted_member(
+    sizes, text: str, tied: bool, shared: int, tmp_path: Path
+):
+    """Without a shared expert extraction writes one with zero weights: it takes room as well."""
+    config = sizes.model_copy(update={"tie_embeddings": tied, "num_shared_experts": shared})
     shape = Shape.parse(text, config)
     member = cut(Transformer(config, VOCAB, 0), shape)
-    written = write_tensors_of(member).values()
-    expected = sum(tensor.numel() * 4 for tensor in written)
-    assert all(tensor.dtype == torch.float32 for tensor in written)
+    file = tmp_path / "model.safetensors"
+    write_tensors(file, write_tensors_of(member))
+    # A safetensors file: the length of its header in 8 bytes, the header, the tensors.
+    written = file.read_bytes()
+    expected = len(written) - 8 - int.from_bytes(written[:8], "little")
     assert weight_bytes(config, VOCAB, shape) == expected
     assert exact_amount("memory", config, VOCAB)(shape) == expected / 2**20
 

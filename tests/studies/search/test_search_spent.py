@@ -79,3 +79,14 @@ def test_a_training_that_the_book_does_not_know_gives_no_percentage(book, meter)
     )
     assert (cost.seconds_percent, cost.flops_percent) == (None, None)
     assert plan_of(book, "s") is None
+
+
+def test_an_attempt_that_is_still_open_counts(book, meter):
+    run(book, meter, "training", "train", 1000.0)
+    going = book.start_run("search", "n", input_key="search", meter=meter)
+    going.beat("search", None, flops=50.0, flush=True)
+    cost = search_cost(
+        book, training_key="train", search_keys=["search"], supernet="s", shapes=[], split="dev"
+    )
+    going.end()
+    assert cost.flops_percent == pytest.approx(5.0)

@@ -59,6 +59,7 @@ def outcome(
     found: str = FOUND,
     bpb: float = 1.98,
     error: float | None = 0.2,
+    freedom: float | None = 38.0,
     limit: str = "active",
     importance=None,
 ) -> SearchOutcome:
@@ -86,7 +87,9 @@ def outcome(
             uniform_bpb=2.0,
             difference_percent=100 * (scores[found] - 2.0) / 2.0,
             standard_error_percent=error,
+            freedom=None if error is None else freedom,
             windows=50,
+            blocks=40,
         ),
         cost=SearchCost(8.0, 100.0, 2e9, 50e9),
     )
@@ -116,6 +119,13 @@ def test_the_table_fits_80_columns_at_any_size(limit, importance):
 )
 def test_the_verdict_is_said_plainly(bpb, error, says, importance):
     assert says in verdict_text(outcome(bpb=bpb, error=error, importance=importance))
+
+
+def test_few_blocks_need_a_larger_lead(importance):
+    """Student's t, one-sided 95 %: 1.69 errors with 38 degrees of freedom, 2.02 with 5."""
+    lead = {"bpb": 1.98, "error": 1 / 1.8, "importance": importance}
+    assert "more than the choice" in verdict_text(outcome(**lead))
+    assert "within what the choice" in verdict_text(outcome(**lead, freedom=5.0))
 
 
 def test_the_next_command_is_for_the_best_of_all(importance):

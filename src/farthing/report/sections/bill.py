@@ -64,7 +64,11 @@ class MemberRow:
 
 @dataclass(frozen=True)
 class BillSection:
-    """What the template needs; every figure carries its kind and its range."""
+    """What the template needs; every figure carries its kind and its range.
+
+    `inherited` is the part of `parent` that earlier families cost, whose weights this one began
+    with; empty where it began with random ones.
+    """
 
     bar: Markup
     bar_legend: tuple[Part, ...]
@@ -76,6 +80,7 @@ class BillSection:
     baseline: str
     member_units: tuple[str, ...]
     parent: tuple[Shown, ...]
+    inherited: tuple[Shown, ...]
     members: tuple[MemberRow, ...]
     members_wide: Markup
     members_narrow: Markup
@@ -91,7 +96,8 @@ def bill_section(facts: ReportFacts) -> BillSection:
     sums = [SumRow(name, _row(columns, each), False) for name, each in bill.purposes.items()]
     run_columns = _columns(bill, [facts.money.basis] if facts.money else [])
     units = _member_columns(facts)
-    members = facts.family.members if facts.family else ()
+    family = facts.family
+    members = family.members if family else ()
     return BillSection(
         bar=Markup(draw_bar(parts, "bill-bar", "Device-hours by purpose")) if parts else Markup(),
         bar_legend=parts,
@@ -102,7 +108,8 @@ def bill_section(facts: ReportFacts) -> BillSection:
         runs=_run_rows(bill, run_columns),
         baseline=BASELINE,
         member_units=tuple(units),
-        parent=_row(units, facts.family.parent) if facts.family else (),
+        parent=_row(units, family.parent) if family else (),
+        inherited=_row(units, family.inherited) if family and family.inherited else (),
         members=tuple(
             MemberRow(
                 facts.labels[member.shape],

@@ -8,10 +8,11 @@ Shapes: B windows of a domain, W = context + 1 tokens of a window.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from farthing.errors import CorpusError
+from farthing.errors import ArtifactError, CorpusError
+from farthing.model.supernet import Supernet
 from farthing.text.batches import Batch, Batches
 from farthing.text.corpus import Corpus
 from farthing.text.order import BLOCK_SEQUENCES, block_quotas
@@ -39,6 +40,38 @@ class CalibrationText:
     def attended_pairs(self) -> int:
         """(query, key) pairs of that pass."""
         return sum(batch.attended_pairs for batch in self.batches.values())
+
+
+def unread_texts(
+    supernet: Supernet, corpus: Corpus, lengths: Sequence[int]
+) -> tuple[CalibrationText, ...]:
+    """Parts of the training text, one after the other, from what the supernet read last onwards.
+
+    Args:
+        supernet: for whose calibration they are.
+        corpus: that it was trained on.
+        lengths: windows of each part (see `calibration_text`). No two parts share one while the
+            domain's epoch lasts.
+
+    Raises:
+        ArtifactError: the supernet does not say what it has read.
+        CorpusError: every domain is shorter than one window.
+    """
+    order = supernet.origin.get("data_order")
+    if order is None:
+        raise ArtifactError(
+            f"{supernet.directory} does not say which text it was trained on",
+            remedy="train it again with this version",
+        )
+    context, seed = supernet.model.config.context, order["seed"]
+    read = windows_read(corpus, weights=order["mixture"], sequences=order["next_sequence"])
+    texts = []
+    for sequences in lengths:
+        text = calibration_text(corpus, context=context, sequences=sequences, seed=seed, after=read)
+        texts.append(text)
+        for domain, batch in text.batches.items():
+            read[domain] = read.get(domain, 0) + len(batch.tokens)
+    return tuple(texts)
 
 
 def calibration_text(

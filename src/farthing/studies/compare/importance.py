@@ -10,10 +10,10 @@ from farthing.cost.flops import forward_flops
 from farthing.ledger.journal import RunRecorder
 from farthing.model.shape import Shape
 from farthing.model.supernet import Supernet
-from farthing.session import Job, Session, input_key, made
-from farthing.stages.evaluate.calibration import calibration_text, windows_read
+from farthing.session import Job, Session, input_key
+from farthing.stages.evaluate.calibration import unread_texts
 from farthing.stages.evaluate.importance import Importance, measure_importance
-from farthing.studies.plan import plan_of
+from farthing.studies.plan import made_under_plan
 from farthing.text.corpus import Corpus
 
 _KIND = "importance"
@@ -33,6 +33,7 @@ def booked_importance(
         sequences: windows of text.
 
     Raises:
+        ArtifactError: the supernet does not say which text it was trained on.
         CorpusError: no domain has enough text.
     """
     inputs = {"supernet": supernet.digest, "corpus": corpus.digest}
@@ -41,15 +42,7 @@ def booked_importance(
     model = supernet.model
 
     def make(place: Path, recorder: RunRecorder) -> Manifest:
-        order = supernet.origin["data_order"]
-        read = windows_read(corpus, weights=order["mixture"], sequences=order["next_sequence"])
-        text = calibration_text(
-            corpus,
-            context=model.config.context,
-            sequences=sequences,
-            seed=order["seed"],
-            after=read,
-        )
+        (text,) = unread_texts(supernet, corpus, [sequences])
 
         def on_pass(shape: Shape, tokens: int) -> None:
             flops = forward_flops(
@@ -67,8 +60,6 @@ def booked_importance(
             (staged / _FILE).write_text(content, encoding="utf-8")
             return write_manifest(staged, kind=_KIND, input_key=key, detail=inputs)
 
-    # Under the model's own plan: no other family of the workspace is charged for it.
-    plan = {"plan": plan_of(session.book, supernet.digest)}
-    place = made(job, session, make, rerun=False, before=lambda _place: dict(plan))
+    place = made_under_plan(supernet.digest, job, session, make, rerun=False)
     verify_files(place, read_manifest(place, kind=_KIND), required=(_FILE,))
     return Importance.model_validate_json((place / _FILE).read_bytes())

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 from farthing.artifacts.scores import MemberScore
-from farthing.ledger.accounts import RunAccount, collect_runs
+from farthing.ledger.accounts import collect_runs
+from farthing.ledger.attempts import attempts
 from farthing.session import Session
 
 
@@ -91,28 +92,30 @@ class CellResult(_Frozen):
 
 def run_cost(session: Session, input_key: str, supernet: str, steps: int) -> RunCost:
     """What the book says of a run that is finished."""
-    accounts = [one for one in _accounts(session) if one.start.input_key == input_key]
-    works = [account.work for account in accounts]
+    found = attempts(session.book, {input_key})
+    work = found.work
     return RunCost(
         input_key=input_key,
         supernet=supernet,
         steps=steps,
-        attempts=len(works),
-        tokens=sum(work.tokens for work in works),
-        flops=sum(work.flops for work in works),
-        optimizer_flops=sum(work.optimizer_flops for work in works),
-        device_seconds=sum(work.device_seconds for work in works),
-        cpu_seconds=sum(work.cpu_seconds for work in works),
-        wall_seconds=sum(work.wall_seconds for work in works),
-        machine=accounts[-1].start.machine.name,
+        attempts=len(found.runs),
+        tokens=work.tokens,
+        flops=work.flops,
+        optimizer_flops=work.optimizer_flops,
+        device_seconds=work.device_seconds,
+        cpu_seconds=work.cpu_seconds,
+        wall_seconds=work.wall_seconds,
+        machine=found.runs[-1].start.machine.name,
     )
 
 
 def beside(session: Session, supernets: set[str]) -> Beside:
     """All curation in the book, and every evaluation of these models."""
+    # Other processes have written meanwhile.
+    session.book.refresh()
     works = [
         account.work
-        for account in _accounts(session)
+        for account in collect_runs(session.workspace, session.book.records)
         if account.start.purpose == "curation"
         or any(entry.supernet in supernets for entry in account.members)
     ]
@@ -120,9 +123,3 @@ def beside(session: Session, supernets: set[str]) -> Beside:
         flops=sum(work.flops for work in works),
         device_seconds=sum(work.device_seconds for work in works),
     )
-
-
-def _accounts(session: Session) -> list[RunAccount]:
-    # Other processes have written meanwhile.
-    session.book.refresh()
-    return collect_runs(session.workspace, session.book.records)

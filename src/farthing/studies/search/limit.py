@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from farthing.cost.parameters import count_parameters
 from farthing.errors import ConfigError
 from farthing.model.config import ModelConfig
+from farthing.model.cut import expert_counts
+from farthing.model.huggingface import silent_parameters
 from farthing.model.shape import Shape
 from farthing.stages.extract.cut import padding_parameters
 from farthing.studies.search.config import LimitKind
@@ -80,12 +82,14 @@ def exact_amount(kind: LimitKind, config: ModelConfig, vocab_size: int) -> Calla
 def weight_bytes(config: ModelConfig, vocab_size: int, shape: Shape) -> int:
     """Bytes of the tensors that extraction writes for a member: what any program must hold.
 
-    Layers with fewer experts than the widest are filled up, the output matrix is never tied, and
-    each router has a balancing bias: the member holds all that, so all of it counts.
+    Layers with fewer experts than the widest are filled up, the output matrix is never tied, each
+    router has a balancing bias, and each sparse layer a shared expert, silent where the supernet
+    has none: the member holds all that, so all of it counts.
     """
     untied = config.model_copy(update={"tie_embeddings": False})
     parameters = count_parameters(untied, vocab_size, shape).total
     parameters += padding_parameters(config, shape)
-    counts = [kept if isinstance(kept, int) else len(kept) for kept in shape.experts]
+    counts = expert_counts(shape)
+    parameters += silent_parameters(config, len(counts))
     biases = len(counts) * max(counts, default=0)
     return _WEIGHT_BYTES * (parameters + biases)

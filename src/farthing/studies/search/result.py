@@ -94,8 +94,11 @@ class Verdict(BaseModel):
         shape, uniform: the two members.
         bpb, uniform_bpb: their bits per byte, the mean over the domains.
         difference_percent: of the uniform member's bits per byte; below 0 the one found is better.
-        standard_error_percent: of the difference, paired over windows; None where too few.
+        standard_error_percent: of the difference, paired over blocks of neighbouring windows; None
+            where a domain has a single window.
+        freedom: degrees of freedom of that error; None where it is None.
         windows: how many.
+        blocks: into how many blocks they were cut.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -109,4 +112,6 @@ class Verdict(BaseModel):
     uniform_bpb: float
     difference_percent: float
     standard_error_percent: float | None
+    freedom: float | None
     windows: int
+    blocks: int

@@ -17,16 +17,15 @@ from farthing.artifacts.matrix import open_matrix
 from farthing.artifacts.scores import MemberScore
 from farthing.artifacts.storage import staged_directory
 from farthing.cost.flops import forward_flops
-from farthing.errors import ArtifactError
 from farthing.flow.config import RunConfig
 from farthing.ledger.journal import RunRecorder
 from farthing.model.shape import Shape
 from farthing.model.supernet import Supernet
-from farthing.session import Job, Session, input_key, made
-from farthing.stages.evaluate.calibration import calibration_text, windows_read
+from farthing.session import Job, Session, input_key
+from farthing.stages.evaluate.calibration import unread_texts
 from farthing.stages.evaluate.config import EvaluateConfig
 from farthing.stages.evaluate.run import amount_of_text
-from farthing.studies.plan import plan_of
+from farthing.studies.plan import made_under_plan
 from farthing.studies.search.config import SearchConfig
 from farthing.studies.search.genes import smallest_shape
 from farthing.studies.search.limit import Limit, exact_amount
@@ -93,10 +92,16 @@ def run_search(
     """Find the best member within a limit, judge it on dev text, enter all of it in the book.
 
     Raises:
+        ArtifactError: the supernet does not say which text it was trained on.
         ConfigError: not even the smallest member keeps within the limit.
         CorpusError: there is too little training text, or no dev text.
     """
-    texts = _texts(settings, supernet, corpus)
+    lengths = (
+        settings.calibration_sequences,
+        settings.search_sequences,
+        settings.playoff * settings.search_sequences,
+    )
+    texts = SearchTexts(*unread_texts(supernet, corpus, lengths))
     settings = with_budget(settings, supernet.origin["tokens"], texts.search.tokens)
     check_smallest(settings, supernet)
     search = _Search(settings, run, supernet, corpus, session)
@@ -247,35 +252,11 @@ class _Search:
             uniform_bpb=uniform.mean_bpb,
             difference_percent=100 * difference.mean / uniform.mean_bpb,
             standard_error_percent=None if error is None else 100 * error / uniform.mean_bpb,
+            freedom=difference.freedom,
             windows=difference.windows,
+            blocks=difference.blocks,
         )
 
     def _made(self, job: Job, make: Any, *, rerun: bool) -> Path:  # noqa: ANN401
         self.keys.append(job.key)
-        # Under the family's plan, so that no other family of the workspace is charged for it.
-        plan = {"plan": plan_of(self.session.book, self.supernet.digest)}
-        return made(job, self.session, make, rerun=rerun, before=lambda _place: dict(plan))
-
-
-def _texts(settings: SearchConfig, supernet: Supernet, corpus: Corpus) -> SearchTexts:
-    """Three parts of the training text, one after the other, beyond what training has read."""
-    order = supernet.origin.get("data_order")
-    if order is None:
-        raise ArtifactError(
-            f"{supernet.directory} does not say which text it was trained on",
-            remedy="train it again with this version",
-        )
-    context, seed = supernet.model.config.context, order["seed"]
-    read = windows_read(corpus, weights=order["mixture"], sequences=order["next_sequence"])
-    lengths = (
-        settings.calibration_sequences,
-        settings.search_sequences,
-        settings.playoff * settings.search_sequences,
-    )
-    texts = []
-    for sequences in lengths:
-        text = calibration_text(corpus, context=context, sequences=sequences, seed=seed, after=read)
-        texts.append(text)
-        for domain, batch in text.batches.items():
-            read[domain] = read.get(domain, 0) + len(batch.tokens)
-    return SearchTexts(*texts)
+        return made_under_plan(self.supernet.digest, job, self.session, make, rerun=rerun)

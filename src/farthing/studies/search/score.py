@@ -6,7 +6,6 @@ Shapes: B windows of a forward pass, W = context + 1 tokens of a window.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +15,7 @@ from farthing.model.shape import Shape
 from farthing.model.transformer import Transformer
 from farthing.stages.evaluate.bits_per_byte import window_batches
 from farthing.stages.evaluate.calibration import CalibrationText
+from farthing.studies.search.paired import PairedDifference, paired_over_blocks
 from farthing.text.corpus import Corpus, Split
 
 
@@ -37,22 +37,6 @@ def search_bpb(
     return sum(bits) / len(bits)
 
 
-@dataclass(frozen=True)
-class PairedDifference:
-    """How far one member is from another on the same windows, in bits per byte.
-
-    Attributes:
-        mean: first minus second, the mean over the domains; below 0 the first is better.
-        standard_error: of that mean, windows drawn independently within their domain; None where
-            a domain has one window only, which says nothing about the spread.
-        windows: how many there were.
-    """
-
-    mean: float
-    standard_error: float | None
-    windows: int
-
-
 def paired_difference(
     model: Transformer,
     first: Shape,
@@ -63,26 +47,14 @@ def paired_difference(
     batch_sequences: int,
 ) -> PairedDifference:
     """Compare two members on held-out text, window by window as `bits_per_byte` cuts it."""
-    means: list[float] = []
-    variances: list[float | None] = []
-    windows = 0
+    differences = []
     for domain in corpus.domains:
         nats_of = [
             held_out_nats(model, shape, corpus, split, domain, batch_sequences)
             for shape in (first, second)
         ]
-        bits = (nats_of[0] - nats_of[1]) / math.log(2) / corpus.bytes(split, domain)
-        windows += len(bits)
-        means.append(float(bits.sum()))
-        variances.append(len(bits) * float(bits.var(ddof=1)) if len(bits) > 1 else None)
-    domains = len(corpus.domains)
-    known = [variance for variance in variances if variance is not None]
-    whole = len(known) == domains
-    return PairedDifference(
-        mean=sum(means) / domains,
-        standard_error=math.sqrt(sum(known)) / domains if whole else None,
-        windows=windows,
-    )
+        differences.append((nats_of[0] - nats_of[1]) / math.log(2) / corpus.bytes(split, domain))
+    return paired_over_blocks(differences)
 
 
 def held_out_nats(

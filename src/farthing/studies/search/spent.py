@@ -6,8 +6,9 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from farthing.artifacts.entries import Evaluation, RunEnd, RunStart
+from farthing.artifacts.entries import Evaluation
 from farthing.artifacts.work import Work
+from farthing.ledger.attempts import attempts
 from farthing.ledger.book import Book
 from farthing.ledger.meter import NO_WORK
 
@@ -64,8 +65,8 @@ def search_cost(
         shapes: the finalists; of each, the last scoring counts.
         split: on which text they were scored.
     """
-    training = _work_of(book, {training_key})
-    search = _work_of(book, search_keys)
+    training = attempts(book, {training_key}).work
+    search = attempts(book, search_keys).work
     scored: dict[str, Work] = {}
     for record in book.records:
         body = record.body
@@ -79,16 +80,6 @@ def search_cost(
         search_flops=search.flops + search.optimizer_flops,
         training_flops=training.flops + training.optimizer_flops,
     )
-
-
-def _work_of(book: Book, keys: Collection[str]) -> Work:
-    runs, total = set[int](), NO_WORK
-    for record in book.records:
-        if isinstance(record.body, RunStart) and record.body.input_key in keys:
-            runs.add(record.body.run)
-        elif isinstance(record.body, RunEnd) and record.body.run in runs:
-            total = total + record.body.work
-    return total
 
 
 def _percent(part: float, whole: float) -> float | None:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 
 from rich.table import Table
+from scipy import stats
 
 from farthing.artifacts.scores import MemberScore
 from farthing.studies.search.config import LimitKind, SearchConfig
 from farthing.studies.search.limit import UNITS
 from farthing.studies.search.result import Candidate, Verdict
 from farthing.studies.search.run import SearchOutcome
-
-# One-sided: the question is whether the member found is better, by more than the draw of the text.
-_ONE_SIDED_95 = 1.645
+from farthing.studies.statistics import CONFIDENCE
 
 
 def outcome_table(outcome: SearchOutcome) -> Table:
@@ -96,9 +95,11 @@ def verdict_text(outcome: SearchOutcome) -> str:
 
 def _certainty(verdict: Verdict) -> str:
     error = verdict.standard_error_percent
-    if error is None or math.isclose(error, 0):
+    freedom = verdict.freedom
+    if error is None or freedom is None or math.isclose(error, 0):
         return "too little dev text to say how sure that is"
-    if -verdict.difference_percent > _ONE_SIDED_95 * error:
+    # One-sided: is the member found better, by more than the draw of the text?
+    if -verdict.difference_percent > float(stats.t.ppf(CONFIDENCE, freedom)) * error:
         return "more than the choice of the text explains"
     return "within what the choice of the text explains"
 

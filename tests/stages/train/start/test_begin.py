@@ -6,11 +6,11 @@ from contextlib import nullcontext
 import pytest
 import torch
 from safetensors.torch import load_file
+from tiny_models import TINY
 
 from farthing.artifacts.manifest import read_manifest
 from farthing.errors import ConfigError, ShapeError
 from farthing.ledger.meter import NO_WORK
-from farthing.model.config import ModelConfig
 from farthing.model.cut import cut_config
 from farthing.model.initialize import initialize
 from farthing.model.shape import Shape
@@ -25,18 +25,7 @@ from farthing.stages.train.start.begin import Source, prepare_start, without_sil
 from farthing.stages.train.start.config import GrowConfig, StartConfig
 
 CPU = torch.device("cpu")
-SIZES = ModelConfig(
-    num_layers=4,
-    hidden_dim=16,
-    num_heads=2,
-    num_kv_heads=1,
-    head_dim=8,
-    dense_ffn_dim=32,
-    num_experts=4,
-    expert_dim=8,
-    top_k=2,
-    context=32,
-)
+
 ELASTIC = {"depths": [3], "expert_counts": [2], "top_ks": [1], "balance": "by_size"}
 # Layers that are no neighbours, experts that are no prefix and others in each layer.
 MEMBER = "layers=0,2-3/experts=e1+3,e0+2/top_k=1"
@@ -65,7 +54,7 @@ def settings(**changes) -> TrainConfig:
     return TrainConfig.model_validate_json(json.dumps({**given, **changes}))
 
 
-def run(directory, corpus, config, sizes=SIZES, start=None) -> Recorder:
+def run(directory, corpus, config, sizes=TINY, start=None) -> Recorder:
     recorder = Recorder()
     train(
         config,
@@ -132,14 +121,14 @@ def test_a_run_begins_as_the_member_that_it_starts_from(trained, corpus, text):
 def test_each_size_goes_on_with_the_balancing_bias_that_it_had(trained, corpus):
     elastic = settings(elastic={**ELASTIC, "expert_counts": [3, 2]})
     model = trained.supernet.model
-    made = begun(prepared(trained, corpus, SIZES), corpus, elastic)
+    made = begun(prepared(trained, corpus, TINY), corpus, elastic)
     for mine, theirs in zip(made.model.sparse_blocks(), model.sparse_blocks(), strict=True):
         for pair in ((4, 2), (4, 1), (2, 2), (2, 1)):
             assert torch.equal(mine.router.bias_of(*pair), theirs.router.bias_of(*pair))
         # The source never trained three experts: it chose among them by the shared bias.
         assert torch.equal(mine.router.bias_of(3, 2), theirs.router.balance_bias)
     for text in ("4L-2E-1K", "3L-4E-1K", "3L-2E-2K"):
-        shape = Shape.parse(text, SIZES)
+        shape = Shape.parse(text, TINY)
         close = {"rtol": 0, "atol": 2e-5}
         torch.testing.assert_close(logits(made.model, shape), logits(model, shape), **close)
 
@@ -187,7 +176,7 @@ def test_two_halves_with_carried_state_are_the_whole(corpus, tmp_path):
     run(tmp_path / "half", corpus, settings(steps=4, **flat))
     half = open_supernet(tmp_path / "half/supernet", kind=KIND, device=CPU)
     source = Source(half, "d" * 64, half.digest, tmp_path / "half/checkpoints")
-    start = prepared(source, corpus, SIZES, settings(), optimizer="carried")
+    start = prepared(source, corpus, TINY, settings(), optimizer="carried")
     assert start.first_sequence == 4 * 4
     run(tmp_path / "rest", corpus, settings(steps=4, **flat), start=start)
     weights = [
@@ -201,7 +190,7 @@ def test_two_halves_with_carried_state_are_the_whole(corpus, tmp_path):
 
 
 def test_what_a_run_starts_from_is_noted_and_goes_on_to_its_members(trained, corpus, tmp_path):
-    start = prepared(trained, corpus, SIZES)
+    start = prepared(trained, corpus, TINY)
     recorder = run(tmp_path, corpus, settings(steps=1), start=start)
     assert trained.parent[:16] in recorder.events["start"]
     origin = read_manifest(tmp_path / "supernet", kind=KIND).detail
@@ -221,24 +210,24 @@ def test_what_a_run_starts_from_is_noted_and_goes_on_to_its_members(trained, cor
 )
 def test_the_data_goes_on_where_that_is_possible(trained, corpus, changes, message):
     config = settings(**changes)
-    start = prepared(trained, corpus, SIZES, config)
+    start = prepared(trained, corpus, TINY, config)
     assert start.first_sequence == (0 if message else 16 * 4)
     assert (message or "has read") in start.reason
-    assert prepared(trained, corpus, SIZES, config, first_sequence="fresh").first_sequence == 0
+    assert prepared(trained, corpus, TINY, config, first_sequence="fresh").first_sequence == 0
     if message:
         with pytest.raises(ConfigError, match=message):
-            prepared(trained, corpus, SIZES, config, first_sequence="follow")
+            prepared(trained, corpus, TINY, config, first_sequence="follow")
 
 
 def test_a_later_sequence_is_the_same_text_under_another_number(corpus):
-    _, whole = check_fit(settings(), SIZES, corpus)
-    _, later = check_fit(settings(), SIZES, corpus, first_sequence=10)
+    _, whole = check_fit(settings(), TINY, corpus)
+    _, later = check_fit(settings(), TINY, corpus, first_sequence=10)
     assert later.batch(2, 3).digest == whole.batch(12, 3).digest
     assert later.describe(2, 1)[0].partition(":")[2] == whole.describe(12, 1)[0].partition(":")[2]
 
 
 def test_other_sizes_are_refused_by_name(trained, corpus):
-    wider = SIZES.model_copy(update={"hidden_dim": 32})
+    wider = TINY.model_copy(update={"hidden_dim": 32})
     with pytest.raises(ConfigError, match=r"model\.hidden_dim is 32 in the recipe, and 16"):
         prepared(trained, corpus, wider)
     with pytest.raises(ConfigError, match="can grow"):
@@ -253,7 +242,7 @@ def test_another_tokenizer_is_refused(trained, corpus, tmp_path):
     config = CurateConfig(sources=(str(tmp_path / "text"),), vocab_size=320, held_out_share=0.1)
     other = curate(config, tmp_path / "corpus", "key")
     with pytest.raises(ConfigError, match=corpus.tokenizer.fingerprint[:16]):
-        prepared(trained, other, SIZES)
+        prepared(trained, other, TINY)
 
 
 @pytest.mark.parametrize(
@@ -265,19 +254,19 @@ def test_another_tokenizer_is_refused(trained, corpus, tmp_path):
 )
 def test_a_shape_that_no_single_size_describes_is_refused(trained, corpus, text, message):
     with pytest.raises(ShapeError, match=message):
-        prepared(trained, corpus, SIZES, shape=text)
+        prepared(trained, corpus, TINY, shape=text)
 
 
 def test_state_that_is_not_there_or_does_not_fit_is_never_replaced_in_silence(trained, corpus):
     alone = Source(trained.supernet, trained.digest, trained.parent, checkpoints=None)
     with pytest.raises(ConfigError, match="an extracted member has none"):
-        prepared(alone, corpus, SIZES, optimizer="carried")
+        prepared(alone, corpus, TINY, optimizer="carried")
     empty = Source(trained.supernet, trained.digest, trained.parent, trained.checkpoints / "none")
     with pytest.raises(ConfigError, match="there is none"):
-        prepared(empty, corpus, SIZES, optimizer="carried")
+        prepared(empty, corpus, TINY, optimizer="carried")
     adamw = {"matrix_optimizer": "adamw", "matrix_learning_rate": 0.01}
     other = settings(optimizer=adamw)
-    start = prepared(trained, corpus, SIZES, other, optimizer="carried")
+    start = prepared(trained, corpus, TINY, other, optimizer="carried")
     with pytest.raises(ConfigError, match="kept momentum"):
         begun(start, corpus, other)
     with pytest.raises(ValueError, match="does not fit a grown model"):
@@ -285,7 +274,7 @@ def test_state_that_is_not_there_or_does_not_fit_is_never_replaced_in_silence(tr
 
 
 def test_the_digest_decides_and_never_the_path(trained, corpus):
-    one = prepared(trained, corpus, SIZES)
+    one = prepared(trained, corpus, TINY)
     moved = Supernet(
         trained.checkpoints,
         trained.supernet.manifest,
@@ -293,18 +282,18 @@ def test_the_digest_decides_and_never_the_path(trained, corpus):
         trained.supernet.origin,
     )
     other = prepared(
-        Source(moved, trained.digest, trained.parent, None), corpus, SIZES, **{"from": "elsewhere"}
+        Source(moved, trained.digest, trained.parent, None), corpus, TINY, **{"from": "elsewhere"}
     )
     assert one.identity == other.identity
     assert "somewhere" not in json.dumps(one.identity)
-    changed = prepared(Source(moved, "e" * 64, trained.parent, None), corpus, SIZES)
+    changed = prepared(Source(moved, "e" * 64, trained.parent, None), corpus, TINY)
     assert changed.identity != one.identity
 
 
 def test_shared_experts_that_only_readers_of_files_need_are_left_behind():
-    sizes = SIZES.model_copy(update={"num_shared_experts": 0})
+    sizes = TINY.model_copy(update={"num_shared_experts": 0})
     model = Transformer(sizes, 300, 0)
-    full = Transformer(SIZES, 300, 0)
+    full = Transformer(TINY, 300, 0)
     initialize(full, 0)
     assert without_silent_experts(full) is full
     state = dict(full.state_dict())
@@ -322,7 +311,7 @@ def test_a_member_learns_from_the_whole_model_that_it_was_cut_out_of(trained, co
     """Taught by it alone, it ends closer to that model's predictions than from the text alone."""
     whole = trained.supernet.model
     sizes = cut_config(whole.config, Shape.parse("3L-2E-1K", whole.config))
-    tokens_BT = torch.from_numpy(check_fit(settings(), SIZES, corpus)[1].batch(900, 8).tokens)
+    tokens_BT = torch.from_numpy(check_fit(settings(), TINY, corpus)[1].batch(900, 8).tokens)
     distances = {}
     for weight in (None, 1.0):
         distill = {"weight": weight} if weight else None
