@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import signal
+import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -13,7 +16,7 @@ import pytest
 import torch
 
 from farthing.artifacts.entries import RunEnd
-from farthing.errors import ConfigError, CorpusError
+from farthing.errors import ConfigError, CorpusError, InterruptedRunError
 from farthing.session import Show, open_session
 from farthing.studies.runner import _run_in, run_tasks
 
@@ -104,6 +107,43 @@ def test_what_a_task_raises_reaches_the_caller(session, jobs):
         pytest.skip("one hardware thread")
     with pytest.raises(CorpusError, match="no text"):
         list(run_tasks([Fail(0)], session, jobs=jobs))
+
+
+@dataclass(frozen=True)
+class Wait(Look):
+    """Says that it has begun, and goes on for longer than the test."""
+
+    def run(self, session):
+        (session.workspace.root / "begun").touch()
+        time.sleep(300)
+
+
+@needs_two
+def test_a_signal_counts_while_a_failed_study_finishes_what_had_begun(session):
+    began = session.workspace.root / "begun"
+    failed = threading.Event()
+
+    def interrupt():
+        while not (began.exists() and failed.is_set()):
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    shutdown = ProcessPoolExecutor.shutdown
+
+    def shut(pool, *args, **kwargs):
+        failed.set()
+        shutdown(pool, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ProcessPoolExecutor, "shutdown", shut)
+        with pytest.raises(InterruptedRunError, match="interrupted"):
+            list(run_tasks([Wait(0), Fail(1)], session, jobs=2))
+    # Told to end; when they have is up to them.
+    deadline = time.monotonic() + 60
+    while multiprocessing.active_children():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 class Pool:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 ResultT = TypeVar("ResultT", covariant=True)
 
 _PARENT_LOOK_SECONDS = 5.0
+# Long enough to finish a step and to write a checkpoint.
+_SAVING_SECONDS = 120.0
 
 
 class Task(Protocol[ResultT]):
@@ -81,20 +83,25 @@ def run_tasks(
         free.put(threads)
     opening = (free, session.workspace.root, os.getpid())
     pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=opening)
-    try:
-        with _termination_interrupts():
-            yield from _run_in(pool, list(tasks), session, jobs)
-    except KeyboardInterrupt:
-        # The workers do not see the terminal's signals: each is told once, and saves.
-        for child in multiprocessing.active_children():
-            child.terminate()
-        raise InterruptedRunError(
-            "interrupted",
-            remedy="run the same command again: what is finished is reused, and training goes on "
-            "from its last checkpoint",
-        ) from None
-    finally:
-        pool.shutdown()
+    with _termination_interrupts():
+        try:
+            try:
+                yield from _run_in(pool, list(tasks), session, jobs)
+            except Exception:
+                # What has begun is finished first, unless a signal comes meanwhile.
+                pool.shutdown()
+                raise
+        except KeyboardInterrupt:
+            # The workers do not see the terminal's signals: each is told once, and saves.
+            for child in multiprocessing.active_children():
+                child.terminate()
+            raise InterruptedRunError(
+                "interrupted",
+                remedy="run the same command again: what is finished is reused, and training goes "
+                "on from its last checkpoint",
+            ) from None
+        finally:
+            pool.shutdown()
 
 
 def _run_in(
@@ -170,10 +177,15 @@ def _begin(free: Queue[tuple[int, ...]], root: Path, parent: int) -> None:
 
 
 def _leave_with(parent: int) -> None:
-    """Stop as on SIGTERM once the parent is gone: nobody would wait for the result."""
-    while os.getppid() == parent:
+    """Stop as on SIGTERM once the parent is gone: nobody would wait for the result.
+
+    Training saves and ends its task then; told again, the process ends too.
+    """
+    while True:
         time.sleep(_PARENT_LOOK_SECONDS)
-    os.kill(os.getpid(), signal.SIGTERM)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(_SAVING_SECONDS)
 
 
 def _run_here(task: Task[ResultT]) -> ResultT:

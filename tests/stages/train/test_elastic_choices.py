@@ -305,7 +305,7 @@ def _whole_sizes(**elastic):
         batch_sequences=1,
         elastic=ElasticConfig(sizes=WHOLE, full_probability=0.4, **elastic),
     )
-    return ElasticSchedule(config, MODEL)
+    return ElasticSchedule(config, MANY_SIZES)
 
 
 def test_whole_sizes_come_instead_of_axes_in_proportion_to_their_weights():
@@ -314,7 +314,7 @@ def test_whole_sizes_come_instead_of_axes_in_proportion_to_their_weights():
     assert len(drawn) == 4
     _assert_share(drawn[FULL], 0.4)
     for text, share in zip(WHOLE, (0.1, 0.2, 0.3), strict=True):
-        _assert_share(drawn[Shape.parse(text, MODEL)], share)
+        _assert_share(drawn[Shape.parse(text, MANY_SIZES)], share)
 
 
 def test_the_subsets_of_whole_sizes_are_chosen_as_those_of_axes():
@@ -322,7 +322,7 @@ def test_the_subsets_of_whole_sizes_are_chosen_as_those_of_axes():
     kept = {shape.experts[0] for shape in shapes if _count(shape.experts[0]) == 2}
     assert len(kept) > 20
     schedule = _whole_sizes(passes=("full", "smallest"))
-    assert schedule.plan(0).shapes == (FULL, Shape.parse("4L-2E-1K", MODEL))
+    assert schedule.plan(0).shapes == (FULL, Shape.parse("4L-2E-1K", MANY_SIZES))
 
 
 @pytest.mark.parametrize(
@@ -354,4 +354,4 @@ def test_whole_sizes_that_contradict_other_settings_are_refused(changes, words):
 def test_whole_sizes_that_the_supernet_does_not_hold_are_refused(size, words):
     elastic = ElasticConfig(sizes=(size,), full_probability=0.5)
     with pytest.raises(ConfigError, match=words):
-        ElasticSchedule(TrainConfig(steps=1, batch_sequences=1, elastic=elastic), MODEL)
+        ElasticSchedule(TrainConfig(steps=1, batch_sequences=1, elastic=elastic), MANY_SIZES)
