@@ -18,6 +18,7 @@ from farthing.artifacts.canonical import digest_json
 from farthing.artifacts.code_version import code_version
 from farthing.artifacts.entries import Purpose, RunEnd, RunStart
 from farthing.artifacts.manifest import MANIFEST_NAME, Manifest, read_manifest
+from farthing.artifacts.references import InputRef
 from farthing.artifacts.settings import WorkspaceSettings, load_settings
 from farthing.artifacts.work import Work
 from farthing.artifacts.workspace import Workspace
@@ -68,7 +69,18 @@ def open_session(root: Path, show: Show) -> Session:
 
 @dataclass(frozen=True)
 class Job:
-    """A run to be: what for, and where its artifact goes (in a folder inside, if `inner`)."""
+    """A run to be.
+
+    Attributes:
+        purpose: what it is for.
+        name: of the artifact, or of the recipe.
+        room: the folder of the workspace in which the artifact's own folder goes.
+        kind: of the artifact.
+        key: its input key.
+        inner: a folder inside its own that holds the artifact; empty for the folder itself.
+        inputs: the artifacts that it reads, as the book names them. They decide nothing about
+            reuse: whatever of them decides the result is in `key`.
+    """
 
     purpose: Purpose
     name: str
@@ -76,6 +88,7 @@ class Job:
     kind: str
     key: str
     inner: str = ""
+    inputs: tuple[InputRef, ...] = ()
 
 
 def made(
@@ -99,6 +112,7 @@ def made(
         job.purpose,
         job.name,
         input_key=job.key,
+        inputs=job.inputs,
         meter=session.meter,
         torch_version=torch.__version__,
         threads=torch.get_num_threads(),

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import re
+from datetime import date
+
 import pytest
 import yaml
 
@@ -42,9 +45,9 @@ def test_the_examples_in_the_template_are_valid(tmp_path):
     "text",
     [
         "prise: 1",
-        "prices: {monthly: {usd_per_device_hour: 1, source: x}}",
-        "prices: {spot: {usd_per_device_hour: -1, source: x}}",
-        "prices: {spot: {usd_per_device_hour: 1}}",
+        "prices: {monthly: {usd_per_device_hour: 1, date: 2026-01-31, source: x}}",
+        "prices: {spot: {usd_per_device_hour: -1, date: 2026-01-31, source: x}}",
+        "prices: {spot: {usd_per_device_hour: 1, date: 2026-01-31}}",
         "pue: {value: 0.9, source: x}",
         "grid: FRA\ngrid_grams_per_kwh: {grams_per_kwh: 5, source: x}",
         "- a",
@@ -67,10 +70,34 @@ def test_wrong_settings_are_named_with_a_remedy(tmp_path, text):
 def test_numbers_are_read_as_in_recipes(tmp_path):
     workspace = Workspace(tmp_path)
     workspace.settings_file.write_text(
-        "prices: {spot: {usd_per_device_hour: 1e-2, source: 2026-01-31}}\n"
+        "prices: {spot: {usd_per_device_hour: 1e-2, date: 2026-01-31, source: 2026-01-30}}\n"
     )
     price = load_settings(workspace).prices["spot"]
-    assert (price.usd_per_device_hour, price.source) == (0.01, "2026-01-31")
+    assert (price.usd_per_device_hour, price.source) == (0.01, "2026-01-30")
+    assert price.date == date(2026, 1, 31)
+
+
+def test_a_price_without_a_date_is_refused_with_the_line_to_add(tmp_path):
+    workspace = Workspace(tmp_path)
+    undated = "prices:\n  spot:\n    usd_per_device_hour: 1\n    source: x\n"
+    workspace.settings_file.write_text(undated)
+    with pytest.raises(ConfigError, match=r"farthing\.yaml.*prices\.spot\.date") as caught:
+        load_settings(workspace)
+    line = re.search("`(.*?)`", caught.value.remedy).group(1)
+    workspace.settings_file.write_text(f"{undated}    {line}\n")
+    assert load_settings(workspace).prices["spot"].date == date(2026, 1, 31)
+
+
+@pytest.mark.parametrize(
+    "day", ["yesterday", "20260131", "2026", "1.5e9", "2026-02-30", "2026-01-31T00:00:00", "null"]
+)
+def test_a_price_with_what_is_no_day_is_refused(tmp_path, day):
+    workspace = Workspace(tmp_path)
+    workspace.settings_file.write_text(
+        f"prices: {{spot: {{usd_per_device_hour: 1, date: {day}, source: x}}}}\n"
+    )
+    with pytest.raises(ConfigError, match=r"prices\.spot\.date"):
+        load_settings(workspace)
 
 
 def test_an_alias_bomb_is_refused_before_it_goes_off(tmp_path):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 
 import pytest
 from pydantic import ValidationError
@@ -22,7 +23,7 @@ from farthing.ledger.bill_text import print_bill
 from farthing.quantity import Provenance
 
 SETTINGS = WorkspaceSettings(
-    prices={"spot": Price(usd_per_device_hour=0.5, source="list")},
+    prices={"spot": Price(usd_per_device_hour=0.5, date=date(2026, 1, 31), source="list")},
     grid_grams_per_kwh=GridFigure(grams_per_kwh=100, source="supplier"),
     pue=PueFigure(value=1.5, source="site"),
 )

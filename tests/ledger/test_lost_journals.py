@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 from rich.console import Console
@@ -21,7 +21,9 @@ from farthing.ledger.book import Book
 from farthing.ledger.meter import Meter
 from farthing.quantity import Provenance
 
-SETTINGS = WorkspaceSettings(prices={"spot": Price(usd_per_device_hour=0.5, source="list")})
+SETTINGS = WorkspaceSettings(
+    prices={"spot": Price(usd_per_device_hour=0.5, date=date(2026, 1, 31), source="list")}
+)
 HALF_AN_HOUR = timedelta(minutes=30)
 
 

@@ -24,7 +24,7 @@ from farthing.text.corpus import DOCUMENTS_NAME
 
 PRICES = """\
 prices:
-  on_demand: {usd_per_device_hour: 0.01, source: "a test"}
+  on_demand: {usd_per_device_hour: 0.01, date: 2026-01-31, source: "a test"}
 """
 
 

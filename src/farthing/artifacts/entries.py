@@ -13,29 +13,40 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from farthing.artifacts.body import Body
 from farthing.artifacts.canonical import sha256_hex
 from farthing.artifacts.chain import ChainFile, Entry, Head, walk
+from farthing.artifacts.expense import Expense, Reading
 from farthing.artifacts.keys import read_head
+from farthing.artifacts.rates import RatesRecord
+from farthing.artifacts.references import Inherited, InputRef
 from farthing.artifacts.work import Work
 from farthing.errors import BookError
 
-RULES_VERSION = 1
+# Rules 2 have entries that rules 1 lack (rates, expenses, readings), and further fields in the
+# others: a run's inputs, what a plan inherits, energy by parts. A book that began under rules 1 is
+# read as it stands and goes on under these; a program that knows only rules 1 refuses the first
+# entry that it does not understand, and so never adds up a part of a book.
+RULES_VERSION = 2
 
-Purpose = Literal["curation", "training", "evaluation", "search", "extraction"]
+Purpose = Literal[
+    "curation",
+    "synthesis",
+    "training",
+    "baseline",
+    "ablation",
+    "tuning",
+    "evaluation",
+    "search",
+    "extraction",
+    "serving",
+]
 Status = Literal["completed", "failed", "aborted"]
 Evidence = Literal["meter", "heartbeat", "clock"]
 
 _SHARE_ROUNDING = 1e-9
-
-
-class Body(BaseModel):
-    """Base of all entry bodies; `kind` names the entry they stand in."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    kind_name: ClassVar[str]
 
 
 class Genesis(Body):
@@ -64,6 +75,8 @@ class Plan(Body):
     Attributes:
         parent: digest of the supernet whose weights the training starts from, cut or grown; None
             for random weights. What that one cost is inherited.
+        inherits: the earlier models of whose cost this plan carries a stated share; empty where it
+            states none.
     """
 
     kind_name: ClassVar[str] = "plan"
@@ -73,6 +86,7 @@ class Plan(Body):
     recipe_digest: str
     corpus_digest: str | None
     parent: str | None = None
+    inherits: tuple[Inherited, ...] = ()
     members: tuple[Member, ...]
 
     @model_validator(mode="after")
@@ -82,6 +96,12 @@ class Plan(Body):
             raise ValueError(f"the members' shares add up to {total}, more than the whole parent")
         if len({member.shape for member in self.members}) != len(self.members):
             raise ValueError("a shape is registered twice")
+        if len({(each.digest, each.role) for each in self.inherits}) != len(self.inherits):
+            raise ValueError("a model is inherited twice in the same role")
+        for digest in {each.digest for each in self.inherits}:
+            share = sum(each.share for each in self.inherits if each.digest == digest)
+            if share > 1 + _SHARE_ROUNDING:
+                raise ValueError(f"{share} of {digest} is inherited, more than the whole")
         return self
 
 
@@ -98,7 +118,14 @@ class Environment(Body):
 
 
 class MachineRecord(Body):
-    """The machine as the run found it; watts are per device, None where nobody knows."""
+    """The machine as the run found it; watts are per device, None where nobody knows.
+
+    Attributes:
+        accelerator: the catalogue's name of the devices, where they are accelerators of a known
+            kind.
+        device_ids: marks by which their driver tells the devices apart, where it does: energy and
+            hours of one device are never counted for two.
+    """
 
     kind_name: ClassVar[str] = "machine"
 
@@ -110,10 +137,23 @@ class MachineRecord(Body):
     watts_low: float | None
     watts_high: float | None
     watts_source: str | None
+    accelerator: str | None = None
+    device_ids: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _devices_are_told_apart(self) -> MachineRecord:
+        if len(set(self.device_ids)) != len(self.device_ids):
+            raise ValueError("two devices have the same id")
+        return self
 
 
 class RunStart(Body):
-    """A stage begins. Its journal's first `prev` is the digest of this very entry."""
+    """A stage begins. Its journal's first `prev` is the digest of this very entry.
+
+    Attributes:
+        inputs: the artifacts that it reads, by digest; empty where it reads none, and in a book
+            that was written before inputs were.
+    """
 
     kind_name: ClassVar[str] = "run.start"
 
@@ -122,6 +162,7 @@ class RunStart(Body):
     name: str
     attempt: int = Field(ge=1)
     input_key: str
+    inputs: tuple[InputRef, ...] = ()
     plan: str | None
     resumed_from_step: int | None
     environment: Environment
@@ -240,6 +281,9 @@ BODIES: dict[str, type[Body]] = {
         RunEnd,
         Evaluation,
         Extraction,
+        RatesRecord,
+        Expense,
+        Reading,
     )
 }
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from farthing.artifacts.config import Config, parse_config
+from farthing.artifacts.dates import IsoDate
 from farthing.artifacts.workspace import Workspace
 from farthing.artifacts.yaml_reader import read_yaml
 from farthing.errors import ConfigError
@@ -22,6 +23,10 @@ class Price(Config):
 
     usd_per_device_hour: float = Field(
         ge=0, description="US dollars per device-hour (on a CPU machine: per hardware thread)"
+    )
+    date: IsoDate = Field(
+        description="the day on which this price held; add the line `date: 2026-01-31` with that "
+        "day, beside `source`"
     )
     source: _Source
 
@@ -55,7 +60,8 @@ class WorkspaceSettings(Config):
 
     prices: dict[Basis, Price] = Field(
         default_factory=dict,
-        description="per basis (on_demand, spot, reserved, owned): usd_per_device_hour, source",
+        description="per basis (on_demand, spot, reserved, owned): usd_per_device_hour, date, "
+        "source",
     )
     grid: str | None = Field(
         default=None, description="a grid of the catalogue by country code, such as FRA or SWE"
@@ -96,7 +102,8 @@ _PRICES_EXAMPLE = """\
 # prices:                       # US dollars per device-hour; on a CPU machine a device is one
 #   on_demand:                  # hardware thread. Bases: on_demand, spot, reserved, owned.
 #     usd_per_device_hour: 0.01
-#     source: "my provider's price list, 2026-01-31"
+#     date: 2026-01-31          # the day on which the price held
+#     source: "my provider's price list"
 """
 
 _REST = """

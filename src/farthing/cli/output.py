@@ -11,6 +11,7 @@ from farthing.errors import FarthingError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from farthing import flow
     from farthing.artifacts.benchmarks import BenchmarkMatrix
@@ -120,6 +121,11 @@ def print_measurement(measurement: Measurement) -> None:
     from farthing.bench.table import measurement_tables
 
     _stdout().print(measurement_tables(measurement), highlight=False, soft_wrap=True)
+
+
+def print_table(table: Table) -> None:
+    """One table."""
+    _stdout().print(table)
 
 
 def print_search(outcome: SearchOutcome) -> None:

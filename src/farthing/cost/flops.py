@@ -1,25 +1,63 @@
 """Exact FLOPs: every matrix product of a forward pass, counted by its shape.
 
 A multiply and an add are two FLOPs. Counted: projections, attention scores and values over the
-(query, key) pairs that the causal and document masks leave, feed-forward blocks, router, output
-matrix. Not counted, as everywhere in the field: norms, activations, softmax, RoPE, embedding
+(query, key) pairs that the causal, window and document masks leave, feed-forward blocks, router,
+output matrix. Not counted, as everywhere in the field: norms, activations, softmax, RoPE, embedding
 look-ups. Conventions: Megatron-LM's `num_floating_point_operations`, with packed documents as
 the sum of their own squares.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from farthing.cost.architecture import Architecture, LayerGroup, architecture_of
 from farthing.model.config import ModelConfig
 from farthing.model.shape import Shape
 
 # Backward costs two products (input gradient, weight gradient) for each one of the forward.
 TRAINING_PASSES = 3
 
+# The (query, key) pairs that a layer of this window computes.
+Pairs = Callable[[int | None], int]
+
+
+def architecture_flops(architecture: Architecture, *, tokens: int, pairs: Pairs) -> dict[str, int]:
+    """FLOPs of one forward pass: attention, router, experts, feed_forward (dense, shared), output.
+
+    Args:
+        architecture: what runs; what it predicts beyond the next token is not in it.
+        tokens: positions computed.
+        pairs: of a window (None for none), the (query, key) pairs inside documents, the query's
+            own position included.
+    """
+    parts = dict.fromkeys(("attention", "router", "experts", "feed_forward", "output"), 0)
+    for group in architecture.groups:
+        for name, flops in layer_flops(architecture, group, tokens=tokens, pairs=pairs).items():
+            parts[name] += group.count * flops
+    parts["output"] = 2 * tokens * architecture.width * architecture.vocabulary
+    return parts
+
+
+def layer_flops(
+    architecture: Architecture, group: LayerGroup, *, tokens: int, pairs: Pairs
+) -> dict[str, int]:
+    """FLOPs of the forward pass of one layer of a group, by part; others as above."""
+    width, attention, block = architecture.width, group.attention, group.feed_forward
+    projections = attention.common(width) + attention.visited_weights(width)
+    core = pairs(group.window) * attention.pair_products
+    return {
+        "attention": 2 * (tokens * projections + core),
+        "router": 2 * tokens * (attention.router(width) + block.router(width)),
+        "experts": 2 * tokens * block.visited_weights(width),
+        "feed_forward": 2 * tokens * block.common(width),
+    }
+
 
 def forward_flops_by_part(
     config: ModelConfig, vocab_size: int, shape: Shape, *, tokens: int, attended_pairs: int
 ) -> dict[str, int]:
-    """FLOPs of one forward pass: attention, router, experts, feed_forward (dense, shared), output.
+    """FLOPs of one forward pass of a sub-model, by the parts of `architecture_flops`.
 
     Args:
         config: the supernet.
@@ -28,27 +66,8 @@ def forward_flops_by_part(
         tokens: positions computed.
         attended_pairs: (query, key) pairs inside documents, the query's own position included.
     """
-    width = config.hidden_dim
-    projections = 2 * width * config.head_dim * (config.num_heads + config.num_kv_heads)
-    core = 2 * config.num_heads * config.head_dim
-    router = experts_dim = dense_dim = 0
-    for layer in shape.layers:
-        if not config.is_sparse(layer):
-            dense_dim += config.dense_ffn_dim
-            continue
-        experts, top_k = shape.selection(layer, config)
-        router += width * (experts if isinstance(experts, int) else len(experts))
-        experts_dim += top_k * config.expert_dim
-        dense_dim += config.shared_dim
-    depth = len(shape.layers)
-    return {
-        "attention": 2 * (tokens * projections + attended_pairs * core) * depth,
-        "router": 2 * tokens * router,
-        "experts": 2 * tokens * 3 * width * experts_dim,
-        # Shared experts are SwiGLU, as all dense blocks of a model that has them.
-        "feed_forward": 2 * tokens * config.ffn_matrices * width * dense_dim,
-        "output": 2 * tokens * width * vocab_size,
-    }
+    architecture = architecture_of(config, vocab_size, shape)
+    return architecture_flops(architecture, tokens=tokens, pairs=lambda _: attended_pairs)
 
 
 def forward_flops(

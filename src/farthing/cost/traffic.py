@@ -13,6 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from farthing.cost.architecture import Sparse, architecture_of
+from farthing.cost.parameters import architecture_parameters
 from farthing.model.config import ModelConfig
 from farthing.model.shape import Shape
 
@@ -49,47 +51,43 @@ def training_traffic(
         tokens: positions of the batch.
         activation_bytes: of one element of an activation: 4 for fp32, 2 for bf16.
     """
-    width, depth = config.hidden_dim, len(shape.layers)
+    sizes = architecture_of(config, vocab_size, shape)
+    width, depth = sizes.width, sizes.layers
     stream = tokens * width
-    projections = 2 * width * config.head_dim * (config.num_heads + config.num_kv_heads)
 
     def traffic(inputs: int, outputs: int, weights: int, calls: int) -> Traffic:
         activations = (3 * inputs + 2 * outputs) * activation_bytes
-        return Traffic(calls * activations + 3 * weights * _WEIGHT_BYTES, calls)
+        return Traffic(calls * (activations + 3 * weights * _WEIGHT_BYTES), calls)
 
-    dense = [config.dense_ffn_dim for layer in shape.layers if not config.is_sparse(layer)]
-    sparse = [layer for layer in shape.layers if config.is_sparse(layer)]
-    inner = [*dense, *([config.shared_dim] * len(sparse) if config.shared_dim else [])]
-    norms = 2 * depth + 1 + config.embedding_norm
-    of_heads = 2 * config.head_dim if config.qk_norm and config.norm_weights else 0
+    norms = sizes.layer_norms * depth + sizes.outer_norms
     parts = {
-        "attention": traffic(stream, stream, depth * (projections + of_heads), depth),
-        "feed_forward": traffic(
-            stream, stream, config.ffn_matrices * width * sum(inner), len(inner)
-        ),
-        "norms": traffic(stream, stream, norms * width * config.norm_weights, norms),
+        "norms": traffic(stream, stream, width * sizes.norm_vectors, norms),
         # A row is read and written for each token; the gradient is as large as the matrix.
         "embedding": Traffic(
             3 * stream * activation_bytes
-            + (vocab_size + (config.longest or 0)) * width * _WEIGHT_BYTES,
+            + (vocab_size + sizes.learned_positions) * width * _WEIGHT_BYTES,
             calls=1,
         ),
         "output": traffic(stream, tokens, vocab_size * width, 1),
     }
-    routed = {"router": Traffic(0, 0), "dispatch": Traffic(0, 0), "experts": Traffic(0, 0)}
-    for layer in sparse:
-        experts, top_k = shape.selection(layer, config)
-        count = experts if isinstance(experts, int) else len(experts)
-        rows = stream * top_k
-        one = {
-            "router": traffic(stream, tokens * top_k, count * width, 1),
+    of_layers = ("attention", "feed_forward", "router", "dispatch", "experts")
+    parts |= dict.fromkeys(of_layers, Traffic(0, 0))
+    for group in sizes.groups:
+        attention, block, calls = group.attention, group.feed_forward, group.count
+        heads = attention.common(width) + attention.vectors(width)
+        found = {"attention": traffic(stream, stream, heads, calls)}
+        if block.common(width):
+            found["feed_forward"] = traffic(stream, stream, block.common(width), calls)
+        if isinstance(block, Sparse):
+            choices, rows = tokens * block.top_k, stream * block.top_k
+            found["router"] = traffic(stream, choices, block.router(width), calls)
             # Gather and weighted sum: each token's row, and one for each expert that it visits.
-            "dispatch": Traffic((4 * stream + 5 * rows) * activation_bytes, 1),
-            "experts": traffic(rows, rows, count * 3 * width * config.expert_dim, 1),
-        }
-        for name, more in one.items():
-            routed[name] = Traffic(routed[name].bytes + more.bytes, routed[name].calls + 1)
-    return parts | routed
+            moved = (4 * stream + 5 * rows) * activation_bytes
+            found["dispatch"] = Traffic(calls * moved, calls)
+            found["experts"] = traffic(rows, rows, block.expert_weights(width), calls)
+        for name, more in found.items():
+            parts[name] = Traffic(parts[name].bytes + more.bytes, parts[name].calls + more.calls)
+    return parts
 
 
 def optimizer_traffic(
@@ -107,21 +105,17 @@ def optimizer_traffic(
         shape: what was trained.
         matrix_optimizer: of the hidden matrices; AdamW has the others.
     """
-    width = config.hidden_dim
-    attention = 2 * width * config.head_dim * (config.num_heads + config.num_kv_heads)
-    matrices = 0
-    adamw = width * (vocab_size * (1 if config.tie_embeddings else 2) + (config.longest or 0))
-    adamw += config.outer_norm_weights
-    for layer in shape.layers:
-        matrices += attention
-        adamw += config.layer_norm_weights
-        if not config.is_sparse(layer):
-            matrices += config.ffn_matrices * width * config.dense_ffn_dim
-            continue
-        experts, _ = shape.selection(layer, config)
-        count = experts if isinstance(experts, int) else len(experts)
-        matrices += 3 * width * (count * config.expert_dim + config.shared_dim)
+    sizes = architecture_of(config, vocab_size, shape)
+    count = architecture_parameters(sizes)
+    matrices = rows = 0
+    for group in sizes.groups:
+        common = sum(part.common(sizes.width) for part in group.parts)
+        experts = sum(part.expert_weights(sizes.width) for part in group.parts)
+        routers = sum(part.router(sizes.width) for part in group.parts)
+        matrices += group.count * (common + experts)
         # The gradient of a row that took no part is zero, and its moments move all the same.
-        adamw += width * config.num_experts
+        if routers:
+            rows += group.count * (sizes.width * config.num_experts - routers)
+    adamw = count.total - matrices + rows
     passes = _MUON_PASSES if matrix_optimizer == "muon" else _ADAMW_PASSES
     return Traffic(_WEIGHT_BYTES * (passes * matrices + _ADAMW_PASSES * adamw), calls=1)

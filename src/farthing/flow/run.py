@@ -17,10 +17,12 @@ from farthing.artifacts.benchmarks import KIND as BENCHMARKS
 from farthing.artifacts.benchmarks import BenchmarkMatrix, open_benchmarks
 from farthing.artifacts.entries import Evaluation, Extraction
 from farthing.artifacts.manifest import MANIFEST_NAME, Manifest, read_manifest, verify_files
+from farthing.artifacts.references import InputRef
 from farthing.artifacts.scores import KIND as SCORES
 from farthing.artifacts.scores import ScoreMatrix, open_scores
 from farthing.artifacts.storage import make_directory, write_atomic
 from farthing.flow.config import RunConfig
+from farthing.flow.inputs import model_inputs, training_inputs
 from farthing.flow.known import card_facts, card_inputs
 from farthing.flow.opening import RECIPE_NAME
 from farthing.flow.plan import check_resumption, registered_plan, sign_plan
@@ -107,7 +109,8 @@ def run_train(run: RunConfig, corpus: Corpus, session: Session, *, rerun: bool =
     }
     inputs = {"corpus": corpus.digest, "start": start.identity if start else None}
     key = input_key("train", settings, inputs, _TRAIN_CODE)
-    job = Job("training", run.name, "runs", SUPERNET, key, inner=SUPERNET_ROOM)
+    read = training_inputs(corpus, start)
+    job = Job("training", run.name, "runs", SUPERNET, key, inner=SUPERNET_ROOM, inputs=read)
     rates = make_rates(session.settings)
 
     def sign(place: Path) -> dict[str, Any]:
@@ -154,7 +157,8 @@ def run_evaluate(
     config = config.model_copy(update={"members": tuple(str(shape) for shape in shapes)})
     inputs = {"supernet": supernet.digest, "corpus": corpus.digest}
     key = input_key("evaluate", config.model_dump(mode="json"), inputs, _EVALUATE_CODE)
-    job = Job("evaluation", name, "scores", SCORES, key)
+    read = model_inputs(supernet, corpus)
+    job = Job("evaluation", name, "scores", SCORES, key, inputs=read)
 
     def make(place: Path, recorder: RunRecorder) -> Manifest:
         before = recorder.work()
@@ -203,7 +207,8 @@ def run_benchmarks(
     questions = {one.definition.name: one.inputs for one in asked}
     inputs = {"supernet": supernet.digest, "benchmarks": questions}
     key = input_key("benchmark", settings, inputs, _EVALUATE_CODE)
-    job = Job("evaluation", f"{name}-benchmarks", "benchmarks", BENCHMARKS, key)
+    title, read = f"{name}-benchmarks", model_inputs(supernet)
+    job = Job("evaluation", title, "benchmarks", BENCHMARKS, key, inputs=read)
 
     def make(place: Path, recorder: RunRecorder) -> Manifest:
         before = recorder.work()
@@ -254,7 +259,7 @@ def run_extract(
     settings = [str(shape), name, card_inputs(facts, session)]
     key = input_key("extract", settings, supernet.digest, _EXTRACT_CODE)
     title = f"{name}-{shape.label(supernet.model.config)}"
-    job = Job("extraction", title, "models", MEMBER, key)
+    job = Job("extraction", title, "models", MEMBER, key, inputs=model_inputs(supernet))
 
     def make(place: Path) -> Manifest:
         return extract(supernet, shape, directory=place, input_key=key, name=title, facts=facts)
@@ -281,7 +286,8 @@ def run_gguf(
     # Not the card: it changes with every price, the model does not.
     model = {file: manifest.files[file] for file in (CONFIG_NAME, WEIGHTS_NAME, TOKENIZER_NAME)}
     key = input_key("gguf", [title, encoding], model, _GGUF_CODE)
-    job = Job("extraction", title, "models", GGUF, key)
+    read = (InputRef(role="weights", digest=manifest.content_digest),)
+    job = Job("extraction", title, "models", GGUF, key, inputs=read)
 
     def make(place: Path) -> Manifest:
         return export_gguf(member, encoding, title, directory=place, input_key=key)

@@ -1,1 +1,1 @@
-"""The catalogue: processors, electricity grids and prices, each figure with source and date."""
+"""The catalogue: devices, prices, grids and sites, each figure with source, date and licence."""

@@ -8,12 +8,12 @@ from farthing.artifacts.settings import settings_text
 from farthing.artifacts.storage import make_directory, write_atomic
 from farthing.artifacts.workspace import Workspace
 from farthing.hardware.catalogue import reference_prices
-from farthing.hardware.machine import CPU_THREAD
 
 _WARNING = """\
 # Written by the quick start: these prices are REFERENCES of the catalogue, not what you pay. US
 # dollars per device-hour; on a CPU machine a device is one hardware thread. Replace them.
 """
+_DIGITS = 6
 
 
 def write_reference_settings(workspace: Workspace) -> bool:
@@ -25,12 +25,12 @@ def write_reference_settings(workspace: Workspace) -> bool:
     if workspace.settings_file.exists():
         return False
     prices = {
-        entry.basis: {
-            "usd_per_device_hour": entry.usd_per_device_hour,
-            "source": f"reference: {entry.name}, {entry.date} ({entry.source})",
+        row.tier: {
+            "usd_per_device_hour": round(row.usd_per_device_hour, _DIGITS),
+            "date": row.date.isoformat(),
+            "source": f"reference: {row.describe()}",
         }
-        for entry in reference_prices()
-        if entry.device == CPU_THREAD
+        for row in reference_prices()
     }
     make_directory(workspace.root)
     body = yaml.safe_dump({"prices": prices}, sort_keys=False, allow_unicode=True, width=100)

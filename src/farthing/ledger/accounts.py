@@ -168,9 +168,10 @@ def _at_least(work: Work, floor: Work) -> tuple[Work, bool]:
         for name in _AMOUNTS
         if getattr(floor, name) > getattr(work, name)
     }
-    if work.joules is not None and floor.joules is not None and floor.joules > work.joules:
-        larger["joules"] = floor.joules
-    return work.model_copy(update=larger), bool(larger)
+    more = work.model_copy(update=larger)
+    if work.joules is None or floor.joules is None or floor.joules <= work.joules:
+        return more, bool(larger)
+    return more.with_energy(floor.joules, floor.energy_method, floor.energy_parts), True
 
 
 def _not_negative(rest: Work, run: RunAccount) -> Work:
@@ -186,8 +187,10 @@ def _not_negative(rest: Work, run: RunAccount) -> Work:
             remedy="the book was written by a faulty program; the totals hold, the shares do not",
         )
     amounts = {name: max(0, getattr(rest, name)) for name in _AMOUNTS}
-    joules = None if rest.joules is None else max(0.0, rest.joules)
-    return rest.model_copy(update={**amounts, "joules": joules})
+    rest = rest.model_copy(update=amounts)
+    if rest.joules is None or rest.joules >= 0.0:
+        return rest
+    return rest.with_energy(0.0, rest.energy_method)
 
 
 def _seconds(start: str, end: str) -> float:

@@ -6,9 +6,9 @@ import errno
 import os
 from pathlib import Path
 
+from farthing.artifacts.body import Body
 from farthing.artifacts.canonical import sha256_hex
 from farthing.artifacts.chain import Entry, Head, Signer, seal, utc_now
-from farthing.artifacts.entries import Body
 from farthing.artifacts.storage import disk_errors
 
 

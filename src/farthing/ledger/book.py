@@ -9,20 +9,17 @@ the journals of dead runs are read before it is taken.
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import farthing
+from farthing.artifacts.body import Body
 from farthing.artifacts.chain import NOTHING_BEFORE, ChainFile, Head, Signer
 from farthing.artifacts.entries import (
     RULES_VERSION,
-    Body,
-    Environment,
     Event,
     Genesis,
-    MachineRecord,
     Purpose,
     Record,
     RunEnd,
@@ -31,10 +28,11 @@ from farthing.artifacts.entries import (
     read_records,
 )
 from farthing.artifacts.keys import load_signer, write_head
+from farthing.artifacts.references import InputRef
 from farthing.artifacts.workspace import Workspace
 from farthing.errors import BookError, LockedError
-from farthing.hardware.machine import Machine
 from farthing.ledger.appender import Appender
+from farthing.ledger.environment import environment, machine_record
 from farthing.ledger.journal import JournalEnd, RunRecorder, read_journal_end
 from farthing.ledger.locks import FileLock, try_lock
 from farthing.ledger.meter import Meter
@@ -121,6 +119,7 @@ class Book:
         name: str,
         *,
         input_key: str,
+        inputs: tuple[InputRef, ...] = (),
         meter: Meter,
         torch_version: str | None = None,
         threads: int | None = None,
@@ -130,12 +129,11 @@ class Book:
     ) -> RunRecorder:
         """Number a run, record its start, and open its journal; `records` is current afterwards.
 
-        The attempt counts the runs with the same purpose, name and input key.
-
         Args:
             purpose: what the run is for.
             name: the recipe's or artifact's name.
-            input_key: the run's input key (`artifacts.manifest`).
+            input_key: of the run; runs that share it, purpose and name are attempts at one thing.
+            inputs: the artifacts that the run reads.
             meter: the process's meter; serves one run at a time.
             torch_version: `torch.__version__`, where torch is used.
             threads: threads that the computation uses; by default one per device.
@@ -151,8 +149,7 @@ class Book:
         lock: FileLock | None = None
         recorder: RunRecorder | None = None
         try:
-            if directory is not None:
-                lock = _lock_directory(directory)
+            lock = _lock_directory(directory)
             with self._locked():
                 self._catch_up()
                 run, attempt = self._next_run(purpose, name, input_key)
@@ -162,10 +159,11 @@ class Book:
                     name=name,
                     attempt=attempt,
                     input_key=input_key,
+                    inputs=inputs,
                     plan=plan,
                     resumed_from_step=resumed_from_step,
-                    environment=_environment(torch_version, threads, meter.machine),
-                    machine=_machine_record(meter.machine),
+                    environment=environment(torch_version, threads, meter.machine),
+                    machine=machine_record(meter.machine),
                     journal=f"journals/{run}.jsonl",
                 )
                 recorder = self._record(start, meter, lock)
@@ -346,7 +344,9 @@ def _closing(start: RunStart, found: JournalEnd) -> RunEnd:
     )
 
 
-def _lock_directory(directory: Path) -> FileLock:
+def _lock_directory(directory: Path | None) -> FileLock | None:
+    if directory is None:
+        return None
     # Beside the folder, not in it: the folder may be staged, renamed and digested.
     path = directory.with_name(f".{directory.name}.lock")
     return FileLock.acquire(path, what=f"the folder {directory}", timeout_seconds=0)
@@ -361,27 +361,3 @@ def _is_held(path: Path) -> bool:
         return not try_lock(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _environment(torch_version: str | None, threads: int | None, machine: Machine) -> Environment:
-    return Environment(
-        python=platform.python_version(),
-        torch=torch_version,
-        threads=threads or machine.devices,
-        platform=platform.platform(),
-        cpu=machine.name,
-    )
-
-
-def _machine_record(machine: Machine) -> MachineRecord:
-    watts = machine.watts_per_device
-    return MachineRecord(
-        id=machine.id,
-        name=machine.name,
-        device=machine.device,
-        devices=machine.devices,
-        watts=watts.value if watts else None,
-        watts_low=watts.low if watts else None,
-        watts_high=watts.high if watts else None,
-        watts_source=watts.source if watts else None,
-    )

@@ -8,7 +8,7 @@ from typing import Any
 
 from farthing.artifacts.entries import MachineRecord
 from farthing.artifacts.settings import BASES, Basis, WorkspaceSettings
-from farthing.artifacts.work import Work
+from farthing.artifacts.work import SENSORS, EnergyPart, Work
 from farthing.hardware.catalogue import grid, grid_range
 from farthing.quantity import Provenance, Quantity, assumed, measured, total
 
@@ -96,7 +96,9 @@ def make_rates(settings: WorkspaceSettings) -> Rates:
     """
     prices: dict[Basis, Quantity | None] = dict.fromkeys(BASES)
     for basis, price in settings.prices.items():
-        prices[basis] = assumed(price.usd_per_device_hour, "USD/h", price.source)
+        day = str(price.date)
+        dated = price.source if day in price.source else f"{price.source}, {day}"
+        prices[basis] = assumed(price.usd_per_device_hour, "USD/h", dated)
     grams = grid(settings.grid) if settings.grid is not None else None
     if (own := settings.grid_grams_per_kwh) is not None:
         grams = assumed(own.grams_per_kwh, "g/kWh", own.source)
@@ -148,14 +150,10 @@ def bounded_figures(
     wall = max(most_seconds, least.wall_seconds)
     held = max(wall * machine.devices, least.device_seconds)
     watts = machine.watts
-    most = least.model_copy(
-        update={
-            "wall_seconds": wall,
-            "device_seconds": held,
-            "joules": held * watts if watts is not None else None,
-            "energy_method": "tdp_model" if watts is not None else "none",
-        }
-    )
+    most = least.with_energy(
+        held * watts if watts is not None else None,
+        "tdp_model" if watts is not None else "none",
+    ).model_copy(update={"wall_seconds": wall, "device_seconds": held})
     amounts = _Amounts(
         wall_hours=_between(least.wall_seconds, wall),
         device_hours=_between(least.device_seconds, held),
@@ -238,30 +236,55 @@ def _energy(work: Work, machine: MachineRecord, rates: Rates) -> Quantity | None
     """J, with the range that the method leaves."""
     if work.joules == 0.0 and work.wall_seconds == 0.0:
         return measured(0.0, "J", "nothing spent")
-    if work.energy_method == "rapl" and work.joules is not None:
-        return measured(work.joules, "J", "processor's energy counters (RAPL)")
-    if work.energy_method == "tdp_model" and work.joules is not None:
-        busy = min(work.cpu_seconds, work.device_seconds)
-        return Quantity(
-            value=work.joules,
-            unit="J",
-            provenance=Provenance.ESTIMATED,
-            source=f"TDP model: {machine.watts_source}",
-            low=min(work.joules, busy * (machine.watts_low or 0.0)),
-            high=max(work.joules, work.device_seconds * (machine.watts_high or 0.0)),
-        )
+    if work.joules is not None and work.energy_method != "none":
+        return _known_energy(work, work.joules, machine)
     if rates.watts_per_device is not None:
         watts = rates.watts_per_device
         value = work.device_seconds * watts.value
-        return Quantity(
-            value=value,
-            unit="J",
-            provenance=Provenance.ESTIMATED,
-            source=f"TDP model: {watts.source}",
-            low=min(value, work.cpu_seconds * watts.low),
-            high=value,
-        )
+        low = min(value, work.cpu_seconds * watts.low)
+        return _estimated(value, f"TDP model: {watts.source}", low=low, high=value)
     return None
+
+
+def _known_energy(work: Work, joules: float, machine: MachineRecord) -> Quantity | None:
+    """What the run's meter said; part by part where it told them apart."""
+    if work.energy_parts:
+        return total((_energy_of(part, machine) for part in work.energy_parts), "J")
+    if work.energy_method == "tdp_model":
+        busy = min(work.cpu_seconds, work.device_seconds)
+        return _estimated(
+            joules,
+            f"TDP model: {machine.watts_source}",
+            low=min(joules, busy * (machine.watts_low or 0.0)),
+            high=max(joules, work.device_seconds * (machine.watts_high or 0.0)),
+        )
+    if work.energy_method == "mixed":
+        return _estimated(joules, "several methods, not told apart", low=joules, high=joules)
+    return measured(joules, "J", SENSORS[work.energy_method])
+
+
+def _energy_of(part: EnergyPart, machine: MachineRecord) -> Quantity | None:
+    """J of one part; an interval is no measurement, whatever read it."""
+    if part.joules is None or part.low_joules is None or part.high_joules is None:
+        return None
+    if part.method == "tdp_model":
+        source = f"TDP model of {part.covers}: {machine.watts_source}"
+    else:
+        source = f"{SENSORS[part.method]}: {part.covers}"
+    if part.measured:
+        return measured(part.joules, "J", source)
+    return _estimated(part.joules, source, low=part.low_joules, high=part.high_joules)
+
+
+def _estimated(joules: float, source: str, *, low: float, high: float) -> Quantity:
+    return Quantity(
+        value=joules,
+        unit="J",
+        provenance=Provenance.ESTIMATED,
+        source=source,
+        low=low,
+        high=high,
+    )
 
 
 def _carbon(kwh: Quantity | None, grams: Quantity | None) -> Quantity | None:

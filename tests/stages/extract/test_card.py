@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -182,7 +183,7 @@ def test_emissions_are_in_grams_fully_loaded_and_absent_where_the_grid_is_unknow
 
 
 def test_the_cost_stands_on_three_views_with_basis_and_what_is_left_out(card, bill):
-    price = Price(usd_per_device_hour=3.0, source="a list | of prices")
+    price = Price(usd_per_device_hour=3.0, date=date(2026, 1, 31), source="a list | of prices")
     _, body = card(CardFacts(bill=bill(prices={"spot": price})))
     row = next(line for line in body.splitlines() if line.startswith("| USD, spot"))
     marginal, amortised, loaded = (float(c.strip(" ≈")) for c in row.split("|")[2:5])

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 
 import pytest
 
-from farthing.artifacts.entries import Event
+from farthing.artifacts.entries import Event, Plan
+from farthing.artifacts.expense import Expense, Reading
 from farthing.artifacts.manifest import write_manifest
+from farthing.artifacts.rates import RatesRecord
+from farthing.artifacts.work import EnergyPart
 from farthing.errors import UsageError
 from farthing.ledger.book import Book
 from farthing.stages.verify.run import verify_workspace
@@ -144,6 +148,49 @@ def test_entries_of_runs_that_never_started_show(workspace, book):
     book.append(Event(run=4, event="note", detail="from nowhere"))
     (failure,) = _failures(workspace)
     assert "run 4 has not started" in failure.detail
+
+
+def _expense(**changes):
+    what = {"what": "storage", "usd": 1.0, "basis": None, "source": "an invoice"}
+    return Expense(**what, date=date(2026, 1, 31), **changes)
+
+
+def _reading(*runs):
+    energy = EnergyPart(covers="node", method="psu", joules=1.0, low_joules=1.0, high_joules=1.0)
+    return Reading(runs=runs, energy=energy, source="the rack's meter")
+
+
+def _rates(from_run):
+    return RatesRecord(from_run=from_run, prices={}, grid=None, pue=None)
+
+
+def _plan():
+    return Plan(name="p", recipe={}, recipe_digest="d", corpus_digest=None, members=())
+
+
+@pytest.mark.usefixtures("artifact")
+def test_rates_expenses_and_readings_of_runs_and_plans_that_are_there_pass(workspace, book):
+    plan = book.append(_plan()).entry.digest
+    for body in (_rates(0), _rates(1), _expense(runs=(0,), plan=plan), _expense(), _reading(0)):
+        book.append(body)
+    assert verify_workspace(workspace).ok
+
+
+@pytest.mark.usefixtures("artifact")
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        pytest.param(_rates(2), "rates from run 2 on, where run 1 is the next", id="rates"),
+        pytest.param(_expense(runs=(0, 3)), "run 3 has not started", id="expense"),
+        pytest.param(_expense(plan="f" * 64), "a plan that was not signed", id="expense's plan"),
+        pytest.param(_reading(1), "run 1 has not started", id="reading"),
+    ],
+)
+def test_rates_expenses_and_readings_from_nowhere_show(workspace, book, body, problem):
+    book.append(body)
+    (failure,) = _failures(workspace)
+    assert failure.check == "run numbers"
+    assert problem in failure.detail
 
 
 @pytest.mark.parametrize("how", ["missing", "empty", "damaged"])

@@ -13,42 +13,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from farthing.cost.activations import LayerBytes, peak_bytes
 from farthing.cost.flops import forward_flops
 from farthing.errors import ConfigError
 from farthing.model.config import ModelConfig
 from farthing.model.shape import Shape
 
 GIB = 1 << 30
-
-
-@dataclass(frozen=True)
-class LayerBytes:
-    """What one layer holds from its forward to its backward pass.
-
-    Attributes:
-        fixed: whatever the batch (weights cast to bf16).
-        per_sequence: for each sequence, the layer's input included.
-        input_per_sequence: of that, the input: all that a recomputed layer holds.
-    """
-
-    fixed: int
-    per_sequence: int
-    input_per_sequence: int
-
-    def saved(self, sequences: int) -> int:
-        """Bytes held without recomputation."""
-        return self.fixed + sequences * self.per_sequence
-
-    def input(self, sequences: int) -> int:
-        """Bytes held with recomputation."""
-        return sequences * self.input_per_sequence
 
 
 def recompute(layer: nn.Module) -> None:
@@ -119,16 +96,6 @@ def choose_layers(held: Sequence[LayerBytes], sequences: int, available: int) ->
         f"sequences: with layers recomputed it still takes {least / GIB:.3g} GiB",
         remedy="lower train.micro_sequences, or raise train.activation_gib",
     )
-
-
-def peak_bytes(held: Sequence[LayerBytes], sequences: int, recomputed: Collection[int]) -> int:
-    """The most that the activations of all layers take at any moment of a step."""
-    below = peak = 0
-    for index, layer in enumerate(held):
-        # In the backward pass, while everything above is gone: this layer in full.
-        peak = max(peak, below + layer.saved(sequences))
-        below += layer.input(sequences) if index in recomputed else layer.saved(sequences)
-    return max(peak, below)
 
 
 def recomputed_flops(

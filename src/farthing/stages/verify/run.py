@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from farthing.artifacts.body import Body
 from farthing.artifacts.chain import ChainFile, Head
 from farthing.artifacts.entries import (
-    Body,
     Extraction,
     Genesis,
     Plan,
@@ -23,7 +23,9 @@ from farthing.artifacts.entries import (
     known_head,
     read_records,
 )
+from farthing.artifacts.expense import Expense, Reading
 from farthing.artifacts.manifest import MANIFEST_NAME, Manifest, read_manifest, verify_files
+from farthing.artifacts.rates import RatesRecord
 from farthing.artifacts.workspace import Workspace
 from farthing.errors import ArtifactError, BookError, UsageError
 
@@ -149,12 +151,24 @@ def _run_problem(body: Body, started: set[int], ended: set[int], plans: set[str]
         if body.plan is not None and body.plan not in plans:
             return f"run {body.run} names a plan that was not signed before it"
         return None
-    run = getattr(body, "run", None)
-    if run is not None and run not in started:
-        return f"run {run} has not started"
-    if isinstance(body, RunEnd) and run in ended:
-        return f"run {run} ends twice"
+    if isinstance(body, RatesRecord) and body.from_run > len(started):
+        return f"rates from run {body.from_run} on, where run {len(started)} is the next"
+    if isinstance(body, Expense) and body.plan is not None and body.plan not in plans:
+        return "an expense names a plan that was not signed before it"
+    absent = sorted(run for run in _runs_named(body) if run not in started)
+    if absent:
+        return f"run {absent[0]} has not started"
+    if isinstance(body, RunEnd) and body.run in ended:
+        return f"run {body.run} ends twice"
     return None
+
+
+def _runs_named(body: Body) -> tuple[int, ...]:
+    """The runs that an entry is about."""
+    if isinstance(body, (Expense, Reading)):
+        return body.runs
+    run = getattr(body, "run", None)
+    return () if run is None else (run,)
 
 
 def _check_journals(workspace: Workspace, records: list[Record]) -> list[Finding]:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from farthing.artifacts.cost_curve import EndPoint, bpb_at_cost, cost_to_reach
 from farthing.studies.compare.results import CellResult, RunCost, Scored
-from farthing.studies.cost_curve import EndPoint, bpb_at_cost, cost_to_reach
 from farthing.studies.statistics import Ratio, Sample, paired
 
 Unit = Literal["flops", "device_seconds"]

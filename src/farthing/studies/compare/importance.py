@@ -7,6 +7,7 @@ from pathlib import Path
 from farthing.artifacts.manifest import Manifest, read_manifest, verify_files, write_manifest
 from farthing.artifacts.storage import staged_directory
 from farthing.cost.flops import forward_flops
+from farthing.flow.inputs import model_inputs
 from farthing.ledger.journal import RunRecorder
 from farthing.model.shape import Shape
 from farthing.model.supernet import Supernet
@@ -38,7 +39,8 @@ def booked_importance(
     """
     inputs = {"supernet": supernet.digest, "corpus": corpus.digest}
     key = input_key("importance", sequences, inputs, _CODE)
-    job = Job("evaluation", "importance", "importance", _KIND, key)
+    read = model_inputs(supernet, corpus)
+    job = Job("evaluation", "importance", "importance", _KIND, key, inputs=read)
     model = supernet.model
 
     def make(place: Path, recorder: RunRecorder) -> Manifest:

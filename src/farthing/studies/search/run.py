@@ -18,6 +18,7 @@ from farthing.artifacts.scores import MemberScore
 from farthing.artifacts.storage import staged_directory
 from farthing.cost.flops import forward_flops
 from farthing.flow.config import RunConfig
+from farthing.flow.inputs import model_inputs
 from farthing.ledger.journal import RunRecorder
 from farthing.model.shape import Shape
 from farthing.model.supernet import Supernet
@@ -193,7 +194,9 @@ class _Search:
                 say=lambda text: self.session.show.line(f"search    {text}"),
             ).make(place, key)
 
-        place = self._made(Job("search", self.run.name, ROOM, KIND, key), make, rerun=rerun)
+        read = model_inputs(self.supernet, self.corpus)
+        job = Job("search", self.run.name, ROOM, KIND, key, inputs=read)
+        place = self._made(job, make, rerun=rerun)
         return open_matrix(place, kind=KIND, name=SEARCH_NAME, form=SearchResult)[0]
 
     def judge(
@@ -212,7 +215,8 @@ class _Search:
                     staged, kind=VERDICT_KIND, input_key=key, detail=dict(self._inputs)
                 )
 
-        job = Job("search", f"{self.run.name}-verdict", ROOM, VERDICT_KIND, key)
+        title, read = f"{self.run.name}-verdict", model_inputs(self.supernet, self.corpus)
+        job = Job("search", title, ROOM, VERDICT_KIND, key, inputs=read)
         place = self._made(job, make, rerun=rerun)
         return open_matrix(place, kind=VERDICT_KIND, name=VERDICT_NAME, form=Verdict)[0]
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from farthing.studies.cost_curve import EndPoint, Reached, bpb_at_cost, cost_to_reach
+from farthing.artifacts.cost_curve import EndPoint, Reached, bpb_at_cost, cost_to_reach
 
 SMALL = [EndPoint("small", 1.0, 3.0), EndPoint("small", 4.0, 2.0)]
 LARGE = [EndPoint("large", 2.0, 2.8), EndPoint("large", 8.0, 1.6)]

@@ -1,0 +1,40 @@
+"""What the start of a run says about the software and the machine around it."""
+
+from __future__ import annotations
+
+import platform
+
+from farthing.artifacts.entries import Environment, MachineRecord
+from farthing.hardware.machine import Machine
+
+
+def environment(torch_version: str | None, threads: int | None, machine: Machine) -> Environment:
+    """The software and settings that a run's numbers depend on.
+
+    Args:
+        torch_version: `torch.__version__`, where torch is used.
+        threads: threads that the computation uses; None for one per device.
+        machine: what the run holds.
+    """
+    return Environment(
+        python=platform.python_version(),
+        torch=torch_version,
+        threads=threads or machine.devices,
+        platform=platform.platform(),
+        cpu=machine.name,
+    )
+
+
+def machine_record(machine: Machine) -> MachineRecord:
+    """The machine as the book names it."""
+    watts = machine.watts_per_device
+    return MachineRecord(
+        id=machine.id,
+        name=machine.name,
+        device=machine.device,
+        devices=machine.devices,
+        watts=watts.value if watts else None,
+        watts_low=watts.low if watts else None,
+        watts_high=watts.high if watts else None,
+        watts_source=watts.source if watts else None,
+    )

@@ -1,0 +1,71 @@
+"""A book that began under the rules before: stored as that farthing wrote it, read by this one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from farthing.artifacts.entries import RULES_VERSION, Genesis, Plan, RunEnd, RunStart, read_book
+from farthing.artifacts.settings import WorkspaceSettings
+from farthing.artifacts.workspace import Workspace
+from farthing.ledger.bill import make_bill
+from farthing.stages.verify.run import verify_workspace
+
+BOOKS = Path(__file__).parent / "books"
+
+
+@pytest.fixture
+def old(tmp_path):
+    """Curation 1 h, failed 2 h, training 8 h, evaluation 1 h, search 0.5 h, extraction 0.5 h."""
+    return Workspace(shutil.copytree(BOOKS / "rules-1", tmp_path / "old"))
+
+
+def test_it_was_written_under_older_rules_and_lacks_what_is_new(old):
+    assert RULES_VERSION == 2
+    lines = [json.loads(line) for line in old.book_file.read_text("utf-8").splitlines()]
+    assert lines[0]["body"]["rules_version"] == 1
+    starts = [line["body"] for line in lines if line["kind"] == "run.start"]
+    assert starts
+    assert not any("inputs" in start or "accelerator" in start["machine"] for start in starts)
+    assert not any("energy_parts" in line["body"].get("work", {}) for line in lines)
+
+
+def test_every_entry_is_read_and_what_is_new_is_empty(old):
+    bodies = [record.body for record in read_book(old.book_file).records]
+    assert len(bodies) == 18
+    assert isinstance(bodies[0], Genesis)
+    starts = [body for body in bodies if isinstance(body, RunStart)]
+    assert {start.inputs for start in starts} == {()}
+    assert {(start.machine.accelerator, start.machine.device_ids) for start in starts} == {
+        (None, ())
+    }
+    assert [plan.inherits for plan in bodies if isinstance(plan, Plan)] == [()]
+    ends = [body for body in bodies if isinstance(body, RunEnd)]
+    assert [end.work.energy_method for end in ends] == [
+        *("tdp_model", "tdp_model", "rapl", "tdp_model", "none", "tdp_model")
+    ]
+    assert {end.work.energy_parts for end in ends} == {()}
+
+
+def test_its_bill_is_what_it_was(old):
+    bill = make_bill(old, WorkspaceSettings())
+    assert bill.total.wall_hours.value == pytest.approx(13.0)
+    assert bill.total.device_hours.value == pytest.approx(26.0)
+    # 10 Wh for each hour; nobody metered the search.
+    assert bill.purposes["training"].kwh.value == pytest.approx(0.1)
+    assert bill.purposes["search"].kwh is None
+    assert bill.total.kwh is None
+    (family,) = bill.families
+    a, b = family.members
+    assert a.marginal.wall_hours.value == pytest.approx(0.75)
+    assert family.parent.wall_hours.value == pytest.approx(12.25)
+    assert b.amortised.wall_hours.value == pytest.approx(0.25 * 12.25)
+
+
+def test_it_verifies_but_for_the_artifacts_that_are_not_stored_with_it(old):
+    verdict = verify_workspace(old)
+    assert verdict.ok, [finding for finding in verdict.findings if not finding.ok]
+    assert sum(finding.check == "journal" for finding in verdict.findings) == 6
