@@ -23,10 +23,15 @@ class Attempts:
         return sum((run.work for run in self.runs), NO_WORK)
 
 
-def attempts(book: Book, input_keys: Collection[str]) -> Attempts:
+def attempts(book: Book, input_keys: Collection[str], *, name: str | None = None) -> Attempts:
     """The runs with these input keys, those of other processes included.
 
     Completed, failed, aborted and open ones: what an interruption cost was spent.
+
+    Args:
+        book: of the workspace.
+        input_keys: of the runs.
+        name: of the runs, which may have been made again under another one; None for all.
 
     Raises:
         BookError: what others wrote does not verify.
@@ -34,4 +39,10 @@ def attempts(book: Book, input_keys: Collection[str]) -> Attempts:
     """
     book.refresh()
     accounts = collect_runs(book.workspace, book.records)
-    return Attempts(tuple(run for run in accounts if run.start.input_key in input_keys))
+    return Attempts(
+        tuple(
+            run
+            for run in accounts
+            if run.start.input_key in input_keys and name in (None, run.start.name)
+        )
+    )

@@ -10,6 +10,7 @@ from farthing.errors import ConfigError
 from farthing.model.shape import Shape
 from farthing.stages.train.config import ScheduleConfig, TrainConfig
 from farthing.stages.train.elastic_config import ElasticConfig, LayerDropoutConfig
+from farthing.stages.train.elastic_fit import balance_pairs
 from farthing.stages.train.elastic_schedule import ElasticSchedule
 from farthing.stages.train.schedule import rate_share
 
@@ -322,7 +323,30 @@ def test_the_subsets_of_whole_sizes_are_chosen_as_those_of_axes():
     kept = {shape.experts[0] for shape in shapes if _count(shape.experts[0]) == 2}
     assert len(kept) > 20
     schedule = _whole_sizes(passes=("full", "smallest"))
-    assert schedule.plan(0).shapes == (FULL, Shape.parse("4L-2E-1K", MANY_SIZES))
+    assert schedule.plan(0).shapes == (FULL, Shape.parse("4L-8E-2K", MANY_SIZES))
+
+
+def test_whole_sizes_have_balancing_biases_for_every_pair_that_training_meets():
+    for changes in ({}, {"restricted_layers": 2}, {"passes": ("full", "smallest", "draw")}):
+        elastic = ElasticConfig(sizes=WHOLE, full_probability=0.4, balance="by_size", **changes)
+        pairs = {*balance_pairs(elastic, MANY_SIZES), (16, 4)}
+        config = TrainConfig(steps=300, batch_sequences=1, elastic=elastic)
+        schedule = ElasticSchedule(config, MANY_SIZES)
+        met = {
+            pair
+            for step in range(300)
+            for shape in schedule.plan(step).shapes
+            for pair in zip(map(_count, shape.experts), shape.top_k, strict=True)
+        }
+        assert met <= pairs
+
+
+def test_only_sizes_with_fewer_experts_train_prefixes():
+    def trains(*sizes):
+        return ElasticConfig(sizes=sizes, full_probability=0.5).trains_prefixes(16)
+
+    assert trains(*WHOLE)
+    assert not trains("8L-16E-1K", "4L-16E-4K")
 
 
 @pytest.mark.parametrize(

@@ -146,11 +146,6 @@ class ElasticConfig(Config):
         return tuple(Size(*map(int, each.groups())) for each in found if each)
 
     @property
-    def all_depths(self) -> frozenset[int]:
-        """Layer counts that some step may draw."""
-        return frozenset(self.depths).union(size.depth for size in self.whole_sizes)
-
-    @property
     def all_expert_counts(self) -> frozenset[int]:
         """Expert counts that some step may draw."""
         return frozenset(self.expert_counts).union(size.experts for size in self.whole_sizes)
@@ -160,12 +155,11 @@ class ElasticConfig(Config):
         """Values of top-k that some step may draw."""
         return frozenset(self.top_ks).union(size.top_k for size in self.whole_sizes)
 
-    @property
-    def trains_prefixes(self) -> bool:
-        """Whether some step may train a nested prefix of the experts."""
+    def trains_prefixes(self, num_experts: int) -> bool:
+        """Whether some step may train a nested prefix of the `num_experts` experts."""
+        fewer = any(count < num_experts for count in self.all_expert_counts)
         drawn = "draw" in self.passes and (self.experts_probability > 0 or bool(self.sizes))
-        smallest = "smallest" in self.passes and bool(self.all_expert_counts)
-        return self.expert_subset == "prefix" and (drawn or smallest)
+        return self.expert_subset == "prefix" and fewer and (drawn or "smallest" in self.passes)
 
     @model_validator(mode="after")
     def _sizes_stand_alone(self) -> Self:

@@ -94,6 +94,9 @@ def balance_pairs(elastic: ElasticConfig | None, model: ModelConfig) -> tuple[tu
         return ()
     if elastic.sizes:
         pairs = {(size.experts, size.top_k) for size in elastic.whole_sizes}
+        if elastic.restricted_layers is not None:
+            # The layers that are not restricted keep all experts.
+            pairs |= {(model.num_experts, size.top_k) for size in elastic.whole_sizes}
     else:
         counts = {model.num_experts, *elastic.expert_counts}
         top_ks = {model.top_k, *elastic.top_ks}

@@ -75,7 +75,8 @@ class CellResult(_Frozen):
         scored: every member of this cell.
         beside: curation and evaluation.
         code: version of the code that trains.
-        complaint: why nothing came of it (a baseline whose loss broke); empty if something did.
+        complaint: why nothing came of it (a baseline or variant whose loss broke); empty if
+            something did.
     """
 
     key: str
@@ -90,9 +91,12 @@ class CellResult(_Frozen):
     complaint: str = ""
 
 
-def run_cost(session: Session, input_key: str, supernet: str, steps: int) -> RunCost:
-    """What the book says of a run that is finished."""
-    found = attempts(session.book, {input_key})
+def run_cost(session: Session, name: str, input_key: str, supernet: str, steps: int) -> RunCost:
+    """What the book says of a run that is finished.
+
+    Another arm may have made the same run under its own name: that is no attempt of this one.
+    """
+    found = attempts(session.book, {input_key}, name=name)
     work = found.work
     return RunCost(
         input_key=input_key,
