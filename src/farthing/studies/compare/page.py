@@ -65,6 +65,12 @@ class Summary:
             other = next((o for o in self.others if o.arm == "pruned"), self.others[0])
             bpb = Sample(tuple(v for each in other.members.values() for v in each.values)).mean
             words.append(advice_on_seeds(other.mean_difference, self.effect, bpb))
+        runs = {run.input_key: run for cell in self.cells.every for run in cell.runs}.values()
+        if lost := sum(run.lost_device_seconds for run in runs):
+            words.append(
+                f"Interruptions: {lost:,.0f} device-seconds were done again; they stand in the "
+                "bill and in no figure here."
+            )
         broken = [cell for cell in self.cells.every if cell.complaint]
         words += [
             f"Nothing came of {cell.name} at length {cell.length:g} with seed {cell.seed}: "
