@@ -50,7 +50,7 @@ results: quickstart ## the quick start, and its output into README.md and docs/r
 # One run a hardware thread; what docs/results/elastic keeps is not run again.
 ELASTIC ?= build/elastic
 JOBS ?= $(shell nproc)
-results-elastic: $(INSTALLED) ## elastic training against its controls (six minutes a seed on two cores), into docs/results
+results-elastic: $(INSTALLED) ## elastic training against its controls (five minutes a seed on two cores), into docs/results
 	$(BIN)/farthing compare --workspace $(ELASTIC) --jobs $(JOBS) \
 		$(if $(wildcard docs/results/elastic/compare-sample),--known docs/results/elastic/compare-sample)
 	$(BIN)/python scripts/refresh_elastic.py --workspace $(ELASTIC)

@@ -341,6 +341,13 @@ def test_whole_sizes_have_balancing_biases_for_every_pair_that_training_meets():
         assert met <= pairs
 
 
+def test_a_whole_size_of_layers_alone_keeps_all_experts():
+    elastic = ElasticConfig(sizes=("6L",), full_probability=0.0)
+    schedule = ElasticSchedule(TrainConfig(steps=1, batch_sequences=1, elastic=elastic), MANY_SIZES)
+    assert schedule.draw(0) == Shape.parse("6L", MANY_SIZES)
+    assert not elastic.trains_prefixes(16)
+
+
 def test_only_sizes_with_fewer_experts_train_prefixes():
     def trains(*sizes):
         return ElasticConfig(sizes=sizes, full_probability=0.5).trains_prefixes(16)
@@ -353,12 +360,13 @@ def test_only_sizes_with_fewer_experts_train_prefixes():
     ("changes", "words"),
     [
         ({"full_probability": None}, "sizes need full_probability"),
-        ({"sizes": ("4L",)}, "'4L' is none; write it as 4L-8E-2K"),
+        ({"sizes": ("4L-8E",)}, "'4L-8E' is none; write it as 4L-8E-2K or 4L"),
+        ({"sizes": ("4L-8E-2K", "4l-8e-2k")}, "one stands there twice"),
         ({"depths": (4,)}, "instead of depths"),
         ({"top_k_scope": "layer"}, "one top-k each"),
         ({"size_weights": (1, 2)}, "2 entries for the 3 of sizes"),
     ],
-    ids=["share", "form", "axes", "scope", "weights"],
+    ids=["share", "form", "twice", "axes", "scope", "weights"],
 )
 def test_whole_sizes_that_contradict_other_settings_are_refused(changes, words):
     settings = {"sizes": WHOLE, "full_probability": 0.5, **changes}

@@ -12,7 +12,7 @@ from typing import TypeVar
 from farthing.model.config import ModelConfig
 from farthing.model.shape import Experts, Shape, keep_layers, skippable_layers
 from farthing.stages.train.config import TrainConfig
-from farthing.stages.train.elastic_config import ElasticConfig, Size
+from farthing.stages.train.elastic_config import ElasticConfig
 from farthing.stages.train.elastic_fit import check_elastic, first_elastic_step
 from farthing.stages.train.layer_dropout import LayerDropout
 
@@ -184,13 +184,17 @@ class ElasticSchedule:
         experts = tuple(self._experts(count, source) for _ in range(sparse))
         return Shape(layers, experts, (min(top_k, count),) * sparse)
 
-    def _smallest_size(self) -> Size:
+    def _smallest_size(self) -> tuple[int, int, int]:
         """Of `sizes` the one with the fewest visits to experts, else the smallest of every list."""
         elastic, model = self._elastic, self._model
         assert elastic is not None
         if elastic.sizes:
-            return min(elastic.whole_sizes, key=lambda size: (size.depth * size.top_k, *size))
-        return Size(
+            whole = (
+                (size.depth, size.experts or model.num_experts, size.top_k or model.top_k)
+                for size in elastic.whole_sizes
+            )
+            return min(whole, key=lambda size: (size[0] * size[2], *size))
+        return (
             min(elastic.depths, default=model.num_layers),
             min(elastic.expert_counts, default=model.num_experts),
             min(elastic.top_ks, default=model.top_k),
