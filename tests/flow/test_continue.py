@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shlex
-import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -20,11 +20,8 @@ OTHER_TOKENIZER = ("--set", "corpus.tokenizer=bpe", "--set", "corpus.vocab_size=
 FEW = ("--set", "train.steps=3")
 
 
-@pytest.fixture(autouse=True)
-def at_home(family: Path, tmp_path: Path, environment) -> None:
-    """Each test has the family to itself."""
-    shutil.copytree(family / "w", tmp_path / "w")
-    shutil.copytree(family / "home", environment["FARTHING_HOME"], dirs_exist_ok=True)
+# Each test has the family to itself.
+pytestmark = pytest.mark.usefixtures("trained")
 
 
 @pytest.fixture
@@ -175,8 +172,16 @@ def test_the_commands_of_the_page_run_in_its_order(
     blocks = re.findall(r"^```sh\n(.*?)^```", section, re.M | re.S)
     lines = [shlex.split(line) for block in blocks for line in block.splitlines()]
     assert [words[:2] for words in lines].count(["farthing", "train"]) == 3
-    # The recipe that takes seconds in the place of the one that takes minutes.
-    farthing("train", "--recipe", "smoke")
+    # A recipe that takes seconds in the place of the one that takes minutes.
+    recipe = (tmp_path / "tiny.yaml").read_text("utf-8").replace("name: tiny", "name: page")
+    recipe = recipe.replace("num_experts: 4", "num_experts: 8")
+    (tmp_path / "page.yaml").write_text(recipe, "utf-8")
+    farthing("train", "--recipe", "page.yaml")
     for words in lines:
-        farthing(*(word.replace("quickstart", "smoke") for word in words[1:]))
+        farthing(
+            *(
+                "page.yaml" if before == "--recipe" else word.replace("quickstart", "page")
+                for before, word in pairwise(words)
+            )
+        )
     assert len(list((tmp_path / "runs").glob("[!.]*"))) == 4

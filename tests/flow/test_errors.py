@@ -73,7 +73,7 @@ def test_a_file_in_the_place_of_the_workspace_is_named(farthing, tmp_path: Path)
     assert (tmp_path / "w").read_text() == "a file"
 
 
-def test_a_full_disk_in_mid_run_loses_nothing(farthing, tmp_path: Path):
+def test_a_full_disk_in_mid_run_loses_nothing(farthing, fresh_farthing, tmp_path: Path):
     farthing("curate", "--recipe", "tiny.yaml", "--workspace", "w")
     farthing("train", "--recipe", "tiny.yaml", "--workspace", "whole")
 
@@ -81,12 +81,12 @@ def test_a_full_disk_in_mid_run_loses_nothing(farthing, tmp_path: Path):
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, resource.RLIM_INFINITY))
 
-    full = farthing(*TRAIN, check=3, preexec_fn=limit)
+    full = fresh_farthing(*TRAIN, check=3, preexec_fn=limit)
     assert "no room left" in full.stderr
     assert not list(tmp_path.glob("w/runs/*/checkpoints/step-*"))
     assert not list(tmp_path.glob("w/runs/*/checkpoints/.*")), "half a checkpoint was left"
 
-    farthing(*TRAIN)
+    fresh_farthing(*TRAIN)
     (resumed,) = tmp_path.glob("w/runs/*/supernet/model.safetensors")
     (whole,) = tmp_path.glob("whole/runs/*/supernet/model.safetensors")
     assert resumed.read_bytes() == whole.read_bytes()
@@ -143,10 +143,10 @@ def test_a_half_written_checkpoint_is_swept_away_and_the_last_whole_one_used(
     assert json.loads(lines[-1])["step"] == 12, "did not go on from step 12"
 
 
+@pytest.mark.usefixtures("trained")
 def test_a_shape_that_the_supernet_does_not_hold_is_refused_before_anything_runs(
     farthing, tmp_path: Path
 ):
-    farthing(*TRAIN)
     before = (tmp_path / "w/book.jsonl").read_bytes()
     for shape, said in (("9L-4E-2K", "4 layers"), ("4L-8E-2K", "experts"), ("4L-2E-3K", "top_k=3")):
         done = farthing("generate", "--workspace", "w", "--shape", shape, check=2)
@@ -161,8 +161,8 @@ def test_a_shape_in_the_recipe_that_does_not_fit_stops_before_training(farthing,
     assert not list(tmp_path.glob("w/runs/*/metrics.jsonl"))
 
 
+@pytest.mark.usefixtures("trained")
 def test_a_changed_book_is_refused_by_every_verb_that_needs_it(farthing, tmp_path: Path):
-    farthing(*TRAIN)
     book = tmp_path / "w/book.jsonl"
     lines = book.read_bytes().splitlines(keepends=True)
     lines[1] = lines[1].replace(b'"attempt":1', b'"attempt":2')
@@ -172,8 +172,8 @@ def test_a_changed_book_is_refused_by_every_verb_that_needs_it(farthing, tmp_pat
         assert "line 2" in done.stdout + done.stderr, verb
 
 
+@pytest.mark.usefixtures("trained")
 def test_a_cut_tail_is_located_where_the_head_is_known(farthing, tmp_path: Path):
-    farthing(*TRAIN)
     bill = json.loads(farthing("bill", "--workspace", "w", "--json").stdout)
     count, head = bill["book"]["count"], bill["book"]["head"]
     book = tmp_path / "w/book.jsonl"
@@ -216,8 +216,8 @@ def test_a_usage_error_is_one_json_object_too(farthing):
     assert "--shape" in error["what"]
 
 
+@pytest.mark.usefixtures("trained")
 def test_a_file_that_may_not_be_read_is_named_without_a_traceback(farthing, tmp_path: Path):
-    farthing(*TRAIN)
     # A folder in the place of a file cannot be read by anybody, root included.
     book = tmp_path / "w/book.jsonl"
     book.rename(tmp_path / "book.jsonl")

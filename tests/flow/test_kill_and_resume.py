@@ -5,18 +5,26 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
+from functools import cache
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 TRAIN = ("train", "--recipe", "tiny.yaml", "--workspace", "w")
-STEPS = 240
+STEPS = 150
 # The steps of so small a model take milliseconds: a longer run leaves time to hit it.
 LONG = ("--set", f"train.steps={STEPS}", "--set", "train.checkpoint_every=20")
 DEADLINE_SECONDS = 120
+
+
+def given(threads: str) -> tuple[str, str]:
+    """Two runs to compare: their number of threads is given, not raced for."""
+    return "--set", f"train.threads={threads}"
 
 
 def weights(workspace: Path, run: str = "*") -> bytes:
@@ -53,31 +61,46 @@ def start_and_signal(tmp_path: Path, environment, command):
     return start
 
 
-@pytest.fixture
-def uninterrupted(farthing, tmp_path: Path) -> bytes:
-    farthing("train", "--recipe", "tiny.yaml", "--workspace", "whole", *LONG)
-    return weights(tmp_path / "whole")
+def on(threads: str) -> dict[str, str]:
+    """Threads for an interpreter; those that wait do not spin, as other tests run beside."""
+    return {"OMP_NUM_THREADS": threads, "OMP_WAIT_POLICY": "passive"}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, family: Path, command):
+    """Trains without an interruption on so many threads, once; the workspace, to be read only."""
+
+    @cache
+    def train(threads: str) -> Path:
+        folder = tmp_path_factory.mktemp("whole")
+        shutil.copy(family / "tiny.yaml", folder)
+        subprocess.run(
+            command(*TRAIN, *LONG, *given(threads)),
+            cwd=folder,
+            env={**os.environ, **on(threads), "FARTHING_HOME": str(folder / "home")},
+            check=True,
+            capture_output=True,
+        )
+        return folder / "w"
+
+    return train
 
 
 @pytest.mark.parametrize("threads", ["1", "2"], ids=["1 thread", "2 threads"])
 def test_killed_at_a_random_step_the_weights_are_byte_identical_and_the_lost_work_is_billed(
-    farthing, tmp_path: Path, recipe: Path, environment, start_and_signal, threads: str
+    *, farthing, fresh_farthing, tmp_path: Path, environment, whole, start_and_signal, threads: str
 ):
-    environment["OMP_NUM_THREADS"] = threads
-    # Two runs to compare: their number of threads is given, not raced for.
-    given = recipe.read_text(encoding="utf-8").replace("train:", f"train:\n  threads: {threads}")
-    recipe.write_text(given, encoding="utf-8")
-    farthing("train", "--recipe", "tiny.yaml", "--workspace", "whole", *LONG)
-    uninterrupted = weights(tmp_path / "whole")
+    uninterrupted = whole(threads)
     step = random.SystemRandom().randrange(5, 100)
-    code = start_and_signal(step, signal.SIGKILL)
-    assert code == -signal.SIGKILL, f"not killed in time (step {step})"
-    lost_steps = steps_done(tmp_path / "w")
-    farthing(*TRAIN, *LONG)
+    with patch.dict(environment, on(threads)):
+        code = start_and_signal(step, signal.SIGKILL, *given(threads))
+        assert code == -signal.SIGKILL, f"not killed in time (step {step})"
+        lost_steps = steps_done(tmp_path / "w")
+        fresh_farthing(*TRAIN, *LONG, *given(threads))
 
-    assert weights(tmp_path / "w") == uninterrupted, f"killed after step {step}"
+    assert weights(tmp_path / "w") == weights(uninterrupted), f"killed after step {step}"
     bill = json.loads(farthing("bill", "--workspace", "w", "--json").stdout)
-    whole = json.loads(farthing("bill", "--workspace", "whole", "--json").stdout)
+    bill_of_whole = json.loads(farthing("bill", "--workspace", str(uninterrupted), "--json").stdout)
     attempts = [line for line in bill["runs"] if line["purpose"] == "training"]
     assert [line["status"] for line in attempts] == ["aborted", "completed"]
     # Every step of both attempts is billed: those since the last checkpoint were done twice. The
@@ -88,13 +111,14 @@ def test_killed_at_a_random_step_the_weights_are_byte_identical_and_the_lost_wor
     assert billed[1] == STEPS + redone - lost_steps
     flops = {
         name: each["purposes"]["training"]["flops"]["value"]
-        for name, each in (("killed", bill), ("whole", whole))
+        for name, each in (("killed", bill), ("whole", bill_of_whole))
     }
     assert (flops["killed"] > flops["whole"]) == (redone > 0)
     assert attempts[0]["wall_hours"]["value"] > 0
     assert farthing("verify", "--workspace", "w").returncode == 0
 
 
+@pytest.mark.usefixtures("trained")
 @pytest.mark.parametrize(
     "start",
     [
@@ -104,32 +128,32 @@ def test_killed_at_a_random_step_the_weights_are_byte_identical_and_the_lost_wor
     ids=["a member", "grown"],
 )
 def test_a_continued_run_that_is_killed_ends_with_the_same_bytes(
-    farthing, tmp_path: Path, start_and_signal, start: tuple[str, ...]
+    *, farthing, fresh_farthing, tmp_path: Path, environment, start_and_signal, start
 ):
-    words = ("--from", "tiny", "--set", "train.threads=1", *start)
-    for workspace in ("whole", "w"):
-        place = ("train", "--recipe", "tiny.yaml", "--workspace", workspace)
-        farthing(*place, "--set", "train.threads=1")
-        if workspace == "whole":
-            farthing(*place, *LONG, *words)
+    words = ("--from", "tiny", *given("1"), *start)
+    # Two copies of one book: each has a home of its own that remembers how far it goes.
+    shutil.copytree(tmp_path / "w", tmp_path / "whole")
+    shutil.copytree(tmp_path / "home", tmp_path / "home of whole")
+    with patch.dict(environment, {"FARTHING_HOME": str(tmp_path / "home of whole")}):
+        fresh_farthing("train", "--recipe", "tiny.yaml", "--workspace", "whole", *LONG, *words)
     step = random.SystemRandom().randrange(5, 100)
     code = start_and_signal(step, signal.SIGKILL, *words, run="continued-*")
     assert code == -signal.SIGKILL, f"not killed in time (step {step})"
-    resumed = farthing(*TRAIN, *LONG, *words)
+    resumed = fresh_farthing(*TRAIN, *LONG, *words)
     assert "resume" in resumed.stderr or step < 21
-    killed, whole = (weights(tmp_path / name, "continued-*") for name in ("w", "whole"))
-    assert killed == whole, f"killed after step {step}"
+    killed, unbroken = (weights(tmp_path / name, "continued-*") for name in ("w", "whole"))
+    assert killed == unbroken, f"killed after step {step}"
     farthing("verify", "--workspace", "w")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
 def test_a_polite_stop_saves_first_exits_with_75_and_loses_no_step(
-    farthing, tmp_path: Path, start_and_signal, uninterrupted: bytes, number: int
+    farthing, tmp_path: Path, start_and_signal, whole, number: int
 ):
     code = start_and_signal(33, number)
     assert code == 75
     farthing(*TRAIN, *LONG)
-    assert weights(tmp_path / "w") == uninterrupted
+    assert weights(tmp_path / "w") == weights(whole("1"))
     assert steps_done(tmp_path / "w") == STEPS, "a step was done twice"
     bill = json.loads(farthing("bill", "--workspace", "w", "--json").stdout)
     statuses = [line["status"] for line in bill["runs"] if line["purpose"] == "training"]
@@ -157,11 +181,11 @@ def test_a_second_writer_of_the_same_run_is_refused_by_name(
         process.wait()
 
 
+@pytest.mark.usefixtures("trained")
 def test_an_artifact_that_was_finished_but_not_recorded_is_made_again_with_the_same_bytes(
-    farthing, tmp_path: Path
+    farthing, fresh_farthing, tmp_path: Path
 ):
     """As after a kill between the last rename and the last line of the book."""
-    farthing(*TRAIN)
     before = weights(tmp_path / "w")
     book, home = tmp_path / "w/book.jsonl", tmp_path / "home"
     lines = book.read_bytes().splitlines(keepends=True)
@@ -169,7 +193,7 @@ def test_an_artifact_that_was_finished_but_not_recorded_is_made_again_with_the_s
     book.write_bytes(b"".join(lines[:-1]))
     for head in home.glob("heads/*.json"):
         head.unlink()
-    again = farthing(*TRAIN)
+    again = fresh_farthing(*TRAIN)
     assert "reuse" in again.stderr.splitlines()[0], "the corpus was recorded"
     assert weights(tmp_path / "w") == before
     bill = json.loads(farthing("bill", "--workspace", "w", "--json").stdout)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -14,11 +13,8 @@ import yaml
 W = ("--workspace", "w")
 
 
-@pytest.fixture(autouse=True)
-def at_home(family: Path, tmp_path: Path, environment) -> None:
-    """Each test has the family to itself."""
-    shutil.copytree(family / "w", tmp_path / "w")
-    shutil.copytree(family / "home", environment["FARTHING_HOME"], dirs_exist_ok=True)
+# Each test has the family to itself.
+pytestmark = pytest.mark.usefixtures("trained")
 
 
 def models(tmp_path: Path) -> list[str]:
@@ -102,7 +98,7 @@ def test_gguf_files_are_artifacts_of_their_own(farthing, tmp_path: Path):
 
 
 def test_without_the_gguf_package_the_install_line_is_named_and_nothing_is_cut(
-    farthing, tmp_path: Path, environment
+    fresh_farthing, tmp_path: Path, environment
 ):
     hidden = tmp_path / "hidden"
     hidden.mkdir()
@@ -112,7 +108,7 @@ def test_without_the_gguf_package_the_install_line_is_named_and_nothing_is_cut(
         "u.find_spec = lambda name, *rest: None if name == 'gguf' else find(name, *rest)\n"
     )
     environment["PYTHONPATH"] = str(hidden)
-    refused = farthing("extract", *W, "--shape", "3L-4E-1K", "--gguf", "F16", check=2)
+    refused = fresh_farthing("extract", *W, "--shape", "3L-4E-1K", "--gguf", "F16", check=2)
     assert 'pip install "farthing[gguf]"' in refused.stderr
     assert models(tmp_path) == []
 

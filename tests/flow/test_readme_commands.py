@@ -44,7 +44,8 @@ def test_every_command_of_the_readme_runs_in_the_order_of_the_page(
 
 
 @pytest.mark.slow
-def test_every_verb_prints_one_json_object_and_nothing_else(farthing, tmp_path: Path):
+def test_every_verb_prints_one_json_object_and_nothing_else(fresh_farthing, tmp_path: Path):
+    """Each in an interpreter of its own: a verb that imports too little would fail there."""
     work = ("--workspace", "w")
     recipe = ("--recipe", "tiny.yaml")
     for words in (
@@ -63,17 +64,17 @@ def test_every_verb_prints_one_json_object_and_nothing_else(farthing, tmp_path: 
         ("recipes", "show", "smoke"),
         ("recipes", "copy", "smoke", "copied.yaml"),
     ):
-        assert isinstance(json.loads(farthing(*words, "--json").stdout), dict), words
+        assert isinstance(json.loads(fresh_farthing(*words, "--json").stdout), dict), words
     assert (tmp_path / "copied.yaml").is_file()
 
 
-def test_what_is_there_is_reused_and_rerun_makes_it_again(farthing, tmp_path: Path):
+def test_what_is_there_is_reused_and_rerun_makes_it_again(farthing, fresh_farthing, tmp_path: Path):
     train = ("train", "--recipe", "tiny.yaml", "--workspace", "w")
     farthing(*train)
     entries = len((tmp_path / "w/book.jsonl").read_bytes().splitlines())
     assert "reuse" in farthing(*train).stderr
     assert len((tmp_path / "w/book.jsonl").read_bytes().splitlines()) == entries
-    farthing(*train, "--rerun")
+    fresh_farthing(*train, "--rerun")
     runs = sorted((tmp_path / "w/runs").glob("tiny-*/supernet/model.safetensors"))
     assert len(runs) == 2
     assert runs[0].read_bytes() == runs[1].read_bytes()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -13,11 +12,8 @@ import pytest
 W = ("--workspace", "w")
 
 
-@pytest.fixture(autouse=True)
-def at_home(family: Path, tmp_path: Path, environment) -> None:
-    """Each test has the family to itself."""
-    shutil.copytree(family / "w", tmp_path / "w")
-    shutil.copytree(family / "home", environment["FARTHING_HOME"], dirs_exist_ok=True)
+# Each test has the family to itself.
+pytestmark = pytest.mark.usefixtures("trained")
 
 
 def book(tmp_path: Path) -> list[dict]:
@@ -113,9 +109,9 @@ def test_latency_is_measured_for_every_finalist(farthing):
     assert all(0 < milliseconds <= 10000 for milliseconds in times)
 
 
-def test_a_budget_in_seconds_ends_the_search(farthing):
+def test_a_budget_in_seconds_ends_the_search(fresh_farthing):
     words = ("search", *W, "--max-total", "1M", "--space", "free", "--budget", "0.01s", "--json")
-    found = json.loads(farthing(*words).stdout)["search"]
+    found = json.loads(fresh_farthing(*words).stdout)["search"]
     # The whole supernet fits: it is the largest uniform member; the smallest is always measured.
     assert [one["origin"] for one in found["candidates"]] == ["full", "smallest"]
 

@@ -20,13 +20,11 @@ def kinds(tmp_path: Path) -> list[str]:
 
 
 @pytest.fixture
-def half_trained(farthing, tmp_path: Path) -> Path:
+def half_trained(trained: Path) -> Path:
     """A run folder with a checkpoint at step 8 and no supernet."""
-    farthing(*TRAIN)
-    (place,) = tmp_path.glob("w/runs/*/")
-    shutil.rmtree(place / "supernet")
-    shutil.rmtree(place / "checkpoints/step-00000012")
-    return place
+    shutil.rmtree(trained / "supernet")
+    shutil.rmtree(trained / "checkpoints/step-00000012")
+    return trained
 
 
 def test_shares_cannot_be_signed_again_in_mid_training(farthing, half_trained: Path):
@@ -37,17 +35,17 @@ def test_shares_cannot_be_signed_again_in_mid_training(farthing, half_trained: P
 
 
 @pytest.mark.usefixtures("half_trained")
-def test_a_changed_environment_is_noted_where_a_run_goes_on(farthing, environment):
+def test_a_changed_environment_is_noted_where_a_run_goes_on(fresh_farthing, environment):
     environment["OMP_NUM_THREADS"] = "2"
-    done = farthing(*TRAIN)
+    done = fresh_farthing(*TRAIN)
     assert "threads was 1 before, is 2 now" in done.stderr
 
 
 def test_the_journal_says_what_computes_on_how_many_threads_and_a_resumption_keeps_both(
-    farthing, tmp_path: Path, environment, half_trained: Path
+    fresh_farthing, tmp_path: Path, environment, half_trained: Path
 ):
     environment["OMP_NUM_THREADS"] = "2"
-    farthing(*TRAIN)
+    fresh_farthing(*TRAIN)
     assert (half_trained / "supernet/manifest.json").is_file()
     first, second = (
         {
@@ -86,17 +84,17 @@ def test_evaluating_where_nothing_was_trained_leaves_no_trace(farthing, tmp_path
     assert not list((tmp_path / "elsewhere").iterdir())
 
 
+@pytest.mark.usefixtures("trained")
 def test_a_shape_that_is_not_held_is_refused_before_its_evaluation_is_booked(
     farthing, tmp_path: Path
 ):
-    farthing(*TRAIN)
     before = kinds(tmp_path)
     farthing("evaluate", "--workspace", "w", "--shape", "9L-4E-2K", check=2)
     assert kinds(tmp_path) == before
 
 
+@pytest.mark.usefixtures("trained")
 def test_two_spellings_of_a_member_are_scored_once(farthing, tmp_path: Path):
-    farthing(*TRAIN)
     short = farthing("evaluate", "--workspace", "w", "--shape", "4L-4E-2K", "--json")
     entries = len(kinds(tmp_path))
     canonical = ("--shape", "layers=0-3/experts=4/top_k=2")
@@ -105,18 +103,18 @@ def test_two_spellings_of_a_member_are_scored_once(farthing, tmp_path: Path):
     assert len(kinds(tmp_path)) == entries
 
 
-def test_scores_made_again_have_the_same_digest(farthing, tmp_path: Path):
-    farthing(*TRAIN)
+@pytest.mark.usefixtures("trained")
+def test_scores_made_again_have_the_same_digest(farthing, fresh_farthing, tmp_path: Path):
     farthing("evaluate", "--workspace", "w")
-    farthing("evaluate", "--workspace", "w", "--rerun")
+    fresh_farthing("evaluate", "--workspace", "w", "--rerun")
     ends = [e["body"] for e in book(tmp_path) if e["kind"] == "run.end"]
     scores = [end["artifact"]["digest"] for end in ends if end["artifact"]["kind"] == "scores"]
     assert len(scores) == 2
     assert len(set(scores)) == 1
 
 
+@pytest.mark.usefixtures("trained")
 def test_training_again_keeps_the_corpus(farthing, tmp_path: Path):
-    farthing(*TRAIN)
     farthing(*TRAIN, "--rerun")
     assert len(list(tmp_path.glob("w/corpora/tiny-*"))) == 1
     assert len(list(tmp_path.glob("w/runs/tiny-*"))) == 2
@@ -159,11 +157,9 @@ def test_the_step_that_diverges_is_billed(farthing, tmp_path: Path):
     assert bill["purposes"]["training"]["tokens"]["value"] == steps * 4 * 128
 
 
-def test_a_refused_second_process_does_not_disturb_a_save(farthing, tmp_path: Path):
+def test_a_refused_second_process_does_not_disturb_a_save(farthing, trained: Path):
     """Reading which checkpoint is newest must not sweep what another process is writing."""
-    farthing(*TRAIN)
-    (place,) = tmp_path.glob("w/runs/*/")
-    writing = place / "checkpoints/.step-00000016.partial-1"
+    writing = trained / "checkpoints/.step-00000016.partial-1"
     writing.mkdir()
     farthing(*TRAIN)
     assert writing.is_dir()

@@ -6,6 +6,7 @@ import pytest
 
 from farthing.ledger.attempts import attempts
 from farthing.ledger.book import Book
+from farthing.ledger.journal import SegmentDigests
 
 
 @pytest.fixture
@@ -51,3 +52,43 @@ def test_what_another_process_has_written_meanwhile_counts(book, workspace, mete
         run.beat("train", 0, flops=9.0)
         run.end()
     assert attempts(book, {"k"}).work.flops == 9.0
+
+
+def _attempt(book, meter, resumed, checkpoints, *, key="k"):
+    """Steps of one FLOP each up to the last of `checkpoints`, and one more that is lost."""
+    with book.start_run(
+        "training", "n", input_key=key, meter=meter, resumed_from_step=resumed
+    ) as run:
+        done = resumed or 0
+        for checkpoint in checkpoints:
+            for step in range(done, checkpoint):
+                run.beat("train", step, flops=1.0)
+            digests = SegmentDigests(0.0, "0" * 64, "0" * 64, None)
+            run.segment(done, checkpoint - 1, 0, digests)
+            done = checkpoint
+        run.beat("train", done, flops=1.0)
+        run.end("aborted")
+
+
+@pytest.mark.parametrize(
+    ("history", "kept"),
+    [
+        ([(None, [10])], 11),
+        ([(None, [10]), (10, [20])], 10 + 11),
+        ([(None, [10, 20]), (10, [20])], 10 + 11),
+        ([(None, [10]), (10, []), (10, [20])], 10 + 11),
+        ([(None, [10]), (10, [20]), (20, [30])], 10 + 10 + 11),
+        ([(None, [10]), (None, [20])], 21),
+    ],
+    ids=["whole", "resumed", "further back", "twice from one", "twice", "from the start"],
+)
+def test_what_was_done_again_is_spent_but_not_kept(book, meter, history, kept):
+    for resumed, checkpoints in history:
+        _attempt(book, meter, resumed, checkpoints)
+    _attempt(book, meter, None, [5], key="other")
+    found = attempts(book, {"k"})
+    assert found.kept.flops == kept
+    assert found.work.flops == sum(
+        (ends[-1] if ends else start or 0) - (start or 0) + 1 for start, ends in history
+    )
+    assert attempts(book, {"k", "other"}).kept.flops == kept + 6

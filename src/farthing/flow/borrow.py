@@ -143,6 +143,8 @@ def _smaller_sizes(elastic: dict[str, Any], sizes: ModelConfig) -> dict[str, Any
         fitted["sizes"] = [before[place] for place in kept]
         if (shares := elastic.get("size_weights")) is not None:
             fitted["size_weights"] = [shares[place] for place in kept] or None
+        if not kept:
+            fitted |= {probability: 0.0 for *_, probability, _ in axes}
     sparse = sizes.num_layers - sizes.first_sparse_layer
     if (fitted.get("restricted_layers") or 0) > sparse:
         fitted["restricted_layers"] = sparse or None

@@ -10,6 +10,7 @@ from farthing.errors import ConfigError
 from farthing.model.shape import Shape
 from farthing.stages.train.config import ScheduleConfig, TrainConfig
 from farthing.stages.train.elastic_config import ElasticConfig, LayerDropoutConfig
+from farthing.stages.train.elastic_fit import balance_pairs
 from farthing.stages.train.elastic_schedule import ElasticSchedule
 from farthing.stages.train.schedule import rate_share
 
@@ -322,19 +323,50 @@ def test_the_subsets_of_whole_sizes_are_chosen_as_those_of_axes():
     kept = {shape.experts[0] for shape in shapes if _count(shape.experts[0]) == 2}
     assert len(kept) > 20
     schedule = _whole_sizes(passes=("full", "smallest"))
-    assert schedule.plan(0).shapes == (FULL, Shape.parse("4L-2E-1K", MANY_SIZES))
+    assert schedule.plan(0).shapes == (FULL, Shape.parse("4L-8E-2K", MANY_SIZES))
+
+
+def test_whole_sizes_have_balancing_biases_for_every_pair_that_training_meets():
+    for changes in ({}, {"restricted_layers": 2}, {"passes": ("full", "smallest", "draw")}):
+        elastic = ElasticConfig(sizes=WHOLE, full_probability=0.4, balance="by_size", **changes)
+        pairs = {*balance_pairs(elastic, MANY_SIZES), (16, 4)}
+        config = TrainConfig(steps=300, batch_sequences=1, elastic=elastic)
+        schedule = ElasticSchedule(config, MANY_SIZES)
+        met = {
+            pair
+            for step in range(300)
+            for shape in schedule.plan(step).shapes
+            for pair in zip(map(_count, shape.experts), shape.top_k, strict=True)
+        }
+        assert met <= pairs
+
+
+def test_a_whole_size_of_layers_alone_keeps_all_experts():
+    elastic = ElasticConfig(sizes=("6L",), full_probability=0.0)
+    schedule = ElasticSchedule(TrainConfig(steps=1, batch_sequences=1, elastic=elastic), MANY_SIZES)
+    assert schedule.draw(0) == Shape.parse("6L", MANY_SIZES)
+    assert not elastic.trains_prefixes(16)
+
+
+def test_only_sizes_with_fewer_experts_train_prefixes():
+    def trains(*sizes):
+        return ElasticConfig(sizes=sizes, full_probability=0.5).trains_prefixes(16)
+
+    assert trains(*WHOLE)
+    assert not trains("8L-16E-1K", "4L-16E-4K")
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"full_probability": None}, "sizes need full_probability"),
-        ({"sizes": ("4L",)}, "'4L' is none; write it as 4L-8E-2K"),
+        ({"sizes": ("4L-8E",)}, "'4L-8E' is none; write it as 4L-8E-2K or 4L"),
+        ({"sizes": ("4L-8E-2K", "4l-8e-2k")}, "one stands there twice"),
         ({"depths": (4,)}, "instead of depths"),
         ({"top_k_scope": "layer"}, "one top-k each"),
         ({"size_weights": (1, 2)}, "2 entries for the 3 of sizes"),
     ],
-    ids=["share", "form", "axes", "scope", "weights"],
+    ids=["share", "form", "twice", "axes", "scope", "weights"],
 )
 def test_whole_sizes_that_contradict_other_settings_are_refused(changes, words):
     settings = {"sizes": WHOLE, "full_probability": 0.5, **changes}

@@ -11,7 +11,7 @@ from farthing.model.initialize import initialize
 from farthing.model.shape import Shape
 from farthing.model.transformer import Transformer
 from farthing.stages.train.config import OptimizerConfig
-from farthing.stages.train.optimizer import ModelOptimizer
+from farthing.stages.train.optimizer import ModelOptimizer, mean_optimizer_flops
 
 CONFIG = ModelConfig(
     num_layers=3,
@@ -240,3 +240,23 @@ def test_newton_schulz_keeps_within_its_share_by_taking_turns():
     # Every matrix has had exactly one turn, and none of the turns cost much more than another.
     assert sum(flops[0.005]) == always
     assert max(flops[0.005]) < 2 * 0.005 * full
+
+
+@pytest.mark.parametrize("shape", ["3L", "2L-2E-1K", "3L-3E-2K", "2L-4E-2K"])
+def test_the_planned_products_of_a_step_are_those_of_what_it_trains(shape):
+    model = _model()
+    # Matrices that start at zero let no gradient through.
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.normal_(0.0, 0.2, generator=torch.Generator().manual_seed(1))
+    optimizer = ModelOptimizer(model, RATES)
+    trained = Shape.parse(shape, CONFIG)
+    tokens_BT = torch.randint(1, 19, (32, 9), generator=torch.Generator().manual_seed(0))
+    model.mean_nats(tokens_BT[:, :-1], tokens_BT[:, 1:], trained).backward()
+    optimizer.step(1.0, 0)
+    # So many tokens that every matrix has its turn in each step, and every expert some tokens.
+    assert mean_optimizer_flops(model, RATES, 1 << 20, [trained]) == optimizer.muon.flops
+    # Passes of one step: what any of them trains is updated once.
+    smaller = Shape.parse("2L-2E-1K", CONFIG)
+    both = mean_optimizer_flops(model, RATES, 1 << 20, [trained, smaller])
+    assert both == optimizer.muon.flops

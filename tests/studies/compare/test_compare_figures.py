@@ -5,7 +5,13 @@ import pytest
 from farthing.studies.compare.ablation import ablation
 from farthing.studies.compare.breakdown import aspects
 from farthing.studies.compare.config import CompareConfig
-from farthing.studies.compare.figures import Cells, against, elastic_taxes, family_ratio
+from farthing.studies.compare.figures import (
+    Cells,
+    Unmatched,
+    against,
+    elastic_taxes,
+    family_ratio,
+)
 from farthing.studies.compare.page import Summary, markdown
 from farthing.studies.compare.picture import picture
 
@@ -83,7 +89,9 @@ def test_a_member_that_no_run_reaches_is_named_and_counts_for_nobody(cells, make
         extra.append(make_cell("baseline", seed, 3.0, {"": 2.11}, name="gpt/large"))
         extra.append(make_cell("baseline", seed, 1.0, {"": 2.5}, name="gpt/small"))
     ratio = family_ratio(Cells((*cells.every, *extra), SEEDS, MEMBERS), "gpt", "flops")
-    assert ratio is None, "with seed 0 the baseline reaches neither 2.02 nor 2.10"
+    assert ratio == Unmatched("gpt", "flops", unreached=MEMBERS, unbounded=())
+    told = Summary(Cells((*cells.every, *extra), SEEDS, MEMBERS), CompareConfig()).sentences()
+    assert "No cost ratio to gpt; not counted, as it did not reach them: full, half." in told
     better = []
     for seed in SEEDS:
         better.append(make_cell("baseline", seed, 3.0, {"": 2.1}, name="gpt/large"))
@@ -133,7 +141,7 @@ def test_a_baseline_that_broke_is_told_and_gives_no_point(cells, make_cell):
         update={"runs": (), "complaint": "step 3: the loss jumped (shape x)"}
     )
     every = Cells((*cells.every, broken), SEEDS, MEMBERS)
-    assert family_ratio(every, "gpt", "flops") is None
+    assert isinstance(family_ratio(every, "gpt", "flops"), Unmatched)
     told = "Nothing came of gpt at length 1 with seed 0: step 3: the loss jumped."
     assert told in Summary(every, CompareConfig()).sentences()
 

@@ -17,6 +17,8 @@ from farthing.errors import ConfigError
 from farthing.ledger.book import Book
 from farthing.model.shape import Shape
 from farthing.session import Show, open_session
+from farthing.studies.compare import variants
+from farthing.studies.compare.budget import run_flops
 from farthing.studies.compare.config import ComparisonConfig
 from farthing.studies.compare.names import SAME_FLOPS
 from farthing.studies.compare.run import PAGE, PICTURE, cells_of, compare, read_comparison
@@ -154,11 +156,11 @@ def _corpus(config, root):
 
 
 def test_arms_spend_what_the_elastic_run_spends(text, tmp_path):
-    variants = {
+    others = {
         "twice": ["train.elastic.passes=[full, draw]"],
         "from the half on": ["train.elastic.onset=0.5"],
     }
-    config = _config(text, arms=["elastic", "plain", "pruned", "mixed"], variants=variants)
+    config = _config(text, arms=["elastic", "plain", "pruned", "mixed"], variants=others)
     # Steps are whole: with twelve of them, rounding would be a tenth.
     longer = config.train.model_copy(update={"steps": 60})
     config = config.model_copy(update={"train": longer})
@@ -169,7 +171,9 @@ def test_arms_spend_what_the_elastic_run_spends(text, tmp_path):
         if cell.arm != "plain" or cell.name == SAME_FLOPS
     }
     elastic = costs.pop(("elastic", ""))
-    assert costs == {name: pytest.approx(elastic, rel=0.03) for name in costs}
+    planned = run_flops(variants.elastic(config.run, 0, tuple(MEMBERS)), 257)
+    assert planned == pytest.approx(elastic, rel=0.02)
+    assert costs == {name: pytest.approx(elastic, rel=0.02) for name in costs}
     assert len(costs) == 5
     steps = {cell.name: cell.runs[0].steps for cell in made.cells.of("variant")}
     assert steps["twice"] < steps["from the half on"] < 60
@@ -191,10 +195,11 @@ def test_seeds_come_one_after_the_other(text):
         ({"arms": ["elastic"]}, "without plain there is no control"),
         ({"seeds": [1, 1]}, "one stands there twice"),
         ({"variants": {"off": ["train.elastic=null"]}}, "switches elasticity off"),
-        ({"variants": {"wide": ["model.hidden_dim=32"]}}, "changes the model or the corpus"),
+        ({"variants": {"wide": ["model.hidden_dim=32"]}}, "changes more than how"),
+        ({"variants": {"long": ["train.steps=5"]}}, "changes more than how"),
         ({"variants": {"typo": ["train.elastic.onsett=1"]}}, "compare.variants.typo"),
     ],
-    ids=["full", "uniform", "top-k", "control", "seeds", "off", "wide", "typo"],
+    ids=["full", "uniform", "top-k", "control", "seeds", "off", "wide", "long", "typo"],
 )
 def test_what_cannot_be_compared_is_refused(text, tmp_path, changes, words):
     with pytest.raises(ConfigError, match=words):

@@ -81,14 +81,19 @@ def read_benchmarks(
     )
 
 
-def benchmark_digests(config: QuestionsConfig) -> dict[str, str]:
-    """SHA-256 by benchmark of the files that `config` asks for; their lines are not looked at.
+def benchmark_digests(config: QuestionsConfig) -> dict[str, tuple[str, str]]:
+    """By benchmark that `config` asks for, the digests of its definition and of its file.
+
+    The lines of the file are not looked at.
 
     Raises:
         ConfigError: a benchmark that nobody defined, or without a file; a wrong definition.
         CorpusError: a file cannot be read.
     """
-    return {definition.name: sha256_hex(_bytes(path)) for definition, path in _find(config)}
+    return {
+        definition.name: (definition.digest, sha256_hex(_bytes(path)))
+        for definition, path in _find(config)
+    }
 
 
 def _read(

@@ -11,15 +11,15 @@ from farthing.artifacts.config import Config
 
 PassKind = Literal["draw", "full", "smallest"]
 Weights = tuple[Annotated[float, Field(gt=0)], ...]
-_SIZE = re.compile(r"(\d+)L-(\d+)E-(\d+)K", re.IGNORECASE)
+_SIZE = re.compile(r"(\d+)L(?:-(\d+)E-(\d+)K)?", re.IGNORECASE)
 
 
 class Size(NamedTuple):
-    """Numbers of layers and of experts, and top-k."""
+    """Numbers of layers and of experts, and top-k; None for as many as the supernet has."""
 
     depth: int
-    experts: int
-    top_k: int
+    experts: int | None
+    top_k: int | None
 
 
 class LayerDropoutConfig(Config):
@@ -76,8 +76,8 @@ class ElasticConfig(Config):
     )
     sizes: tuple[str, ...] = Field(
         default=(),
-        description="whole sizes, as 4L-8E-2K, that smaller steps draw from instead of axis by "
-        "axis; needs full_probability",
+        description="whole sizes, as 4L-8E-2K or 4L, that smaller steps draw from instead of axis "
+        "by axis; needs full_probability",
     )
     size_weights: Weights | None = Field(
         default=None, description="how often each of `sizes` comes, in proportion; null: evenly"
@@ -143,29 +143,29 @@ class ElasticConfig(Config):
     def whole_sizes(self) -> tuple[Size, ...]:
         """`sizes`, read."""
         found = (_SIZE.fullmatch(text.strip()) for text in self.sizes)
-        return tuple(Size(*map(int, each.groups())) for each in found if each)
-
-    @property
-    def all_depths(self) -> frozenset[int]:
-        """Layer counts that some step may draw."""
-        return frozenset(self.depths).union(size.depth for size in self.whole_sizes)
+        numbers = (each.groups() for each in found if each)
+        return tuple(
+            Size(int(depth), int(experts) if experts else None, int(top_k) if top_k else None)
+            for depth, experts, top_k in numbers
+        )
 
     @property
     def all_expert_counts(self) -> frozenset[int]:
         """Expert counts that some step may draw."""
-        return frozenset(self.expert_counts).union(size.experts for size in self.whole_sizes)
+        whole = (size.experts for size in self.whole_sizes)
+        return frozenset(self.expert_counts).union(count for count in whole if count is not None)
 
     @property
     def all_top_ks(self) -> frozenset[int]:
         """Values of top-k that some step may draw."""
-        return frozenset(self.top_ks).union(size.top_k for size in self.whole_sizes)
+        whole = (size.top_k for size in self.whole_sizes)
+        return frozenset(self.top_ks).union(top_k for top_k in whole if top_k is not None)
 
-    @property
-    def trains_prefixes(self) -> bool:
-        """Whether some step may train a nested prefix of the experts."""
+    def trains_prefixes(self, num_experts: int) -> bool:
+        """Whether some step may train a nested prefix of the `num_experts` experts."""
+        fewer = any(count < num_experts for count in self.all_expert_counts)
         drawn = "draw" in self.passes and (self.experts_probability > 0 or bool(self.sizes))
-        smallest = "smallest" in self.passes and bool(self.all_expert_counts)
-        return self.expert_subset == "prefix" and (drawn or smallest)
+        return self.expert_subset == "prefix" and fewer and (drawn or "smallest" in self.passes)
 
     @model_validator(mode="after")
     def _sizes_stand_alone(self) -> Self:
@@ -173,7 +173,9 @@ class ElasticConfig(Config):
             return self
         for text in self.sizes:
             if _SIZE.fullmatch(text.strip()) is None:
-                raise ValueError(f"sizes: {text!r} is none; write it as 4L-8E-2K")
+                raise ValueError(f"sizes: {text!r} is none; write it as 4L-8E-2K or 4L")
+        if len(set(self.whole_sizes)) < len(self.sizes):
+            raise ValueError("sizes: one stands there twice; size_weights says how often it comes")
         if self.full_probability is None:
             raise ValueError(
                 "sizes need full_probability: the share of the steps that draw none of them"

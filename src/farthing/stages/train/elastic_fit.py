@@ -38,9 +38,9 @@ def check_elastic(elastic: ElasticConfig, model: ModelConfig) -> None:
                     "a step is full",
                     remedy="leave the full size out of the list, or set full_probability to null",
                 )
-    for text, whole in zip(elastic.sizes, elastic.whole_sizes, strict=True):
+    for text in elastic.sizes:
         try:
-            shape = Shape.uniform(model, *whole)
+            shape = Shape.parse(text, model)
         except ShapeError as error:
             raise ConfigError(
                 f"train.elastic.sizes: {text} does not fit the supernet: {error.what}",
@@ -93,7 +93,13 @@ def balance_pairs(elastic: ElasticConfig | None, model: ModelConfig) -> tuple[tu
     if elastic is None or elastic.balance == "shared":
         return ()
     if elastic.sizes:
-        pairs = {(size.experts, size.top_k) for size in elastic.whole_sizes}
+        pairs = {
+            (size.experts or model.num_experts, size.top_k or model.top_k)
+            for size in elastic.whole_sizes
+        }
+        if elastic.restricted_layers is not None:
+            # The layers that are not restricted keep all experts.
+            pairs |= {(model.num_experts, top_k) for _, top_k in pairs}
     else:
         counts = {model.num_experts, *elastic.expert_counts}
         top_ks = {model.top_k, *elastic.top_ks}

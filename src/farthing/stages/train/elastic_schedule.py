@@ -176,16 +176,29 @@ class ElasticSchedule:
         return tuple(min(top_k, count) for top_k, count in zip(wanted, counts, strict=True))
 
     def _smallest(self, step: int) -> Shape:
-        """The smallest size of every list, in every layer; its subsets are as those of a draw."""
+        """The smallest size in every layer; its subsets are as those of a draw."""
+        source = random.Random(f"farthing elastic {self._seed} {step} smallest")
+        depth, count, top_k = self._smallest_size()
+        layers = self._layers(depth, source)
+        sparse = sum(self._model.is_sparse(layer) for layer in layers)
+        experts = tuple(self._experts(count, source) for _ in range(sparse))
+        return Shape(layers, experts, (min(top_k, count),) * sparse)
+
+    def _smallest_size(self) -> tuple[int, int, int]:
+        """Of `sizes` the one with the fewest visits to experts, else the smallest of every list."""
         elastic, model = self._elastic, self._model
         assert elastic is not None
-        source = random.Random(f"farthing elastic {self._seed} {step} smallest")
-        layers = self._layers(min(elastic.all_depths, default=model.num_layers), source)
-        sparse = sum(model.is_sparse(layer) for layer in layers)
-        count = min(elastic.all_expert_counts, default=model.num_experts)
-        top_k = min(min(elastic.all_top_ks, default=model.top_k), count)
-        experts = tuple(self._experts(count, source) for _ in range(sparse))
-        return Shape(layers, experts, (top_k,) * sparse)
+        if elastic.sizes:
+            whole = (
+                (size.depth, size.experts or model.num_experts, size.top_k or model.top_k)
+                for size in elastic.whole_sizes
+            )
+            return min(whole, key=lambda size: (size[0] * size[2], *size))
+        return (
+            min(elastic.depths, default=model.num_layers),
+            min(elastic.expert_counts, default=model.num_experts),
+            min(elastic.top_ks, default=model.top_k),
+        )
 
 
 ItemT = TypeVar("ItemT")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from farthing.cost.flops import newton_schulz_flops, training_flops
+from farthing.model.shape import Shape
 from farthing.model.transformer import Transformer
 from farthing.stages.train.config import OptimizerConfig
 from farthing.stages.train.muon import Muon
@@ -94,16 +96,47 @@ class ModelOptimizer:
             optimizer.state[weight][kind] = tensor.to(weight.device, copy=True)
 
 
-def mean_optimizer_flops(model: Transformer, config: OptimizerConfig, step_tokens: int) -> float:
-    """FLOPs of the optimizer's matrix products in a mean step that trains every weight.
+def mean_optimizer_flops(
+    model: Transformer,
+    config: OptimizerConfig,
+    step_tokens: int,
+    shapes: Sequence[Shape] | None = None,
+) -> float:
+    """FLOPs of the optimizer's matrix products in a mean step that trains these shapes.
+
+    An expert counts where a shape keeps it, also if no token should choose it.
 
     Args:
         model: what is trained; its weights may be without memory (device `meta`).
         config: the settings.
         step_tokens: tokens of one step.
+        shapes: of the step's passes; None for the full one.
     """
     matrices = _of_muon(model, config)
-    return _orthogonalising_flops(matrices, config) / _turns(model, matrices, config, step_tokens)
+    turns = _turns(model, matrices, config, step_tokens)
+    names = {weight: name for name, weight in model.named_parameters()}
+    kept = _kept(model, [model.full_shape] if shapes is None else shapes)
+    total = 0.0
+    for weight in matrices:
+        layer = int(names[weight].split(".")[1])
+        if layer in kept:
+            stack = weight.ndim == 3
+            share = kept[layer] / model.config.num_experts if stack else 1.0
+            total += share * _orthogonalising_flops([weight], config)
+    return total / turns
+
+
+def _kept(model: Transformer, shapes: Sequence[Shape]) -> dict[int, int]:
+    """By layer that some shape keeps, how many of its experts some shape keeps; 0 where dense."""
+    experts: dict[int, set[int]] = {}
+    for shape in shapes:
+        sparse = iter(shape.experts)
+        for layer in shape.layers:
+            found = experts.setdefault(layer, set())
+            if model.config.is_sparse(layer):
+                entry = next(sparse)
+                found.update(range(entry) if isinstance(entry, int) else entry)
+    return {layer: len(found) for layer, found in experts.items()}
 
 
 def _of_muon(model: Transformer, config: OptimizerConfig) -> list[nn.Parameter]:

@@ -315,7 +315,8 @@ def _finish(run: _Run, corpus: Corpus, start: Start | None) -> Manifest:
     """Rank the experts and write the finished supernet."""
     elastic = run.config.elastic
     inherited = start is not None and start.source.supernet.origin.get("prefixes_trained", False)
-    nested = inherited or (elastic is not None and elastic.trains_prefixes)
+    experts = run.model.config.num_experts
+    nested = inherited or (elastic is not None and elastic.trains_prefixes(experts))
     if not nested:
         # Prefixes that were trained as prefixes stay; otherwise the busiest experts come first.
         for place, block in enumerate(run.model.sparse_blocks()):

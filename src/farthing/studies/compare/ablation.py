@@ -67,7 +67,7 @@ def _by_seed(cells: Cells, arm: str, name: str) -> _BySeed:
             cell.runs[0].steps,
         )
         for cell in cells.of(arm)
-        if cell.name == name and (arm == "plain" or cell.length == 1.0)
+        if cell.scored and cell.name == name and (arm == "plain" or cell.length == 1.0)
     }
 
 

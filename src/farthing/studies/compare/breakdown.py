@@ -6,7 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from farthing.studies.compare.figures import Cells, FamilyRatio, Measure, family_ratio
+from farthing.studies.compare.figures import (
+    Cells,
+    FamilyRatio,
+    Measure,
+    Unmatched,
+    family_ratio,
+)
 from farthing.studies.compare.results import Scored
 from farthing.studies.statistics import Ratio, Sample, paired
 
@@ -73,7 +79,7 @@ def _aspect(
     kind: Literal["bits per byte", "accuracy"],
     measure: Measure,
     arms: Sequence[str],
-    ratios: Sequence[FamilyRatio | None],
+    ratios: Sequence[FamilyRatio | Unmatched | None],
 ) -> Aspect | None:
     ours = {member: cells.scores("elastic", member, measure) for member in cells.members}
     whole = [scores for scores in ours.values() if scores is not None]
@@ -90,7 +96,7 @@ def _aspect(
         kind=kind,
         elastic=_mean(whole),
         differences=differences,
-        ratios={each.baseline: each.fully_loaded for each in ratios if each is not None},
+        ratios={r.baseline: r.fully_loaded for r in ratios if isinstance(r, FamilyRatio)},
     )
 
 

@@ -19,20 +19,21 @@ from farthing.stages.train.passes import own_students, plan_flops
 def run_flops(run: RunConfig, vocab_size: int) -> float:
     """FLOPs of a whole run, every pass of every step as it will be drawn."""
     schedule = ElasticSchedule(run.train, run.model)
-    costs: dict[StepPlan, int] = {}
+    optimizer = _Optimizer(run, vocab_size)
+    costs: dict[StepPlan, float] = {}
     total = 0.0
     for step in range(run.train.steps):
         plan = schedule.plan(step)
         if plan not in costs:
-            costs[plan] = _plan_flops(run, vocab_size, plan)
+            costs[plan] = _plan_flops(run, vocab_size, plan) + optimizer.flops(plan)
         total += costs[plan]
-    return total + run.train.steps * _optimizer_flops(run, vocab_size)
+    return total
 
 
 def step_flops(run: RunConfig, vocab_size: int) -> float:
     """FLOPs of a mean step of the full shape."""
     plan = StepPlan((Shape.full(run.model),), (0,))
-    return _plan_flops(run, vocab_size, plan) + _optimizer_flops(run, vocab_size)
+    return _plan_flops(run, vocab_size, plan) + _Optimizer(run, vocab_size).flops(plan)
 
 
 def steps_for(flops: float, run: RunConfig, vocab_size: int) -> int:
@@ -68,9 +69,14 @@ def _plan_flops(run: RunConfig, vocab_size: int, plan: StepPlan) -> int:
     )
 
 
-def _optimizer_flops(run: RunConfig, vocab_size: int) -> float:
-    """As if every weight had a gradient: elastic steps cost a little less, never more."""
-    with torch.device("meta"):
-        model = Transformer(run.model, vocab_size, end_of_text=0)
-    tokens = run.train.batch_sequences * run.model.context
-    return mean_optimizer_flops(model, run.train.optimizer, tokens)
+class _Optimizer:
+    """Its matrix products, for what a step trains."""
+
+    def __init__(self, run: RunConfig, vocab_size: int) -> None:
+        with torch.device("meta"):
+            self._model = Transformer(run.model, vocab_size, end_of_text=0)
+        self._tokens = run.train.batch_sequences * run.model.context
+        self._config = run.train.optimizer
+
+    def flops(self, plan: StepPlan) -> float:
+        return mean_optimizer_flops(self._model, self._config, self._tokens, plan.shapes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -106,8 +106,8 @@ class Cell:
         try:
             scored = _ARMS[self.arm](bench)
         except DivergedError as error:
-            # Somebody else's recipe at this size and length: a result, and no reason to stop.
-            if self.arm != "baseline":
+            # Another recipe at this size and length: a result, and no reason to stop.
+            if self.arm not in ("baseline", "variant"):
                 raise
             complaint = error.what
         return CellResult(
@@ -164,22 +164,24 @@ class _Bench:
         place = flow.run_train(run, self.corpus, self.session)
         manifest = read_manifest(place / SUPERNET_ROOM, kind=SUPERNET)
         key = manifest.input_key
-        self.runs[key] = run_cost(self.session, key, manifest.content_digest, run.train.steps)
+        digest, steps = manifest.content_digest, run.train.steps
+        self.runs[key] = run_cost(self.session, run.name, key, digest, steps)
         return place, key
 
     def judge(
-        self, run: RunConfig, place: Path, members: Mapping[Shape, str], *runs: str
+        self, run: RunConfig, place: Path, members: Sequence[tuple[Shape, str]], *runs: str
     ) -> list[Scored]:
         """Score sub-models of a trained model.
 
         Args:
             run: whose settings of evaluation count.
             place: of the model.
-            members: by shape in that model, the label of the member whose place it takes.
+            members: shapes in that model, each with the label of the member whose place it takes;
+                two may be the same.
             runs: input keys of all training runs behind it, the oldest first.
         """
         _, supernet = flow.open_run(place)
-        shapes = tuple(map(str, members))
+        shapes = tuple(dict.fromkeys(str(shape) for shape, _ in members))
         settings = EvaluateConfig(
             members=shapes, split="dev", batch_sequences=run.evaluate.batch_sequences
         )
@@ -193,7 +195,7 @@ class _Bench:
                 score=scores[str(shape)],
                 accuracy=accuracy.get(str(shape), {}),
             )
-            for shape, label in members.items()
+            for shape, label in members
         ]
 
     def _answers(
@@ -216,12 +218,12 @@ class _Bench:
     def family(self, run: RunConfig) -> list[Scored]:
         """Train a supernet and score every member."""
         place, key = self.train(run)
-        return self.judge(run, place, {shape: self.label(shape) for shape in self.shapes}, key)
+        return self.judge(run, place, [(shape, self.label(shape)) for shape in self.shapes], key)
 
     def whole(self, run: RunConfig, label: str) -> list[Scored]:
         """Train a model that is no family, and score all of it."""
         place, key = self.train(run)
-        return self.judge(run, place, {Shape.full(run.model): label}, key)
+        return self.judge(run, place, [(Shape.full(run.model), label)], key)
 
     def importance(self, place: Path) -> Importance:
         """Of a run's layers and experts, on training text."""
@@ -304,7 +306,7 @@ def _pruned(bench: _Bench) -> list[Scored]:
             stable=bench.stable,
         )
         made, key = bench.train(run)
-        whole = {Shape.full(run.model): bench.label(shape)}
+        whole = [(Shape.full(run.model), bench.label(shape))]
         scored += bench.judge(run, made, whole, parent_key, key)
     return scored
 
@@ -325,7 +327,7 @@ def _mixed(bench: _Bench) -> list[Scored]:
     )
     made, key = bench.train(run)
     importance = bench.importance(made)
-    kept = {bench.pruned(importance, shape): bench.label(shape) for shape in bench.shapes}
+    kept = [(bench.pruned(importance, shape), bench.label(shape)) for shape in bench.shapes]
     return bench.judge(run, made, kept, parent_key, key)
 
 

@@ -156,6 +156,16 @@ class FamilyRatio:
     amortised: dict[str, Ratio] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Unmatched:
+    """A baseline none of whose models can be set against a member; fields as `FamilyRatio` has."""
+
+    baseline: str
+    unit: Unit
+    unreached: tuple[str, ...]
+    unbounded: tuple[str, ...]
+
+
 def against(cells: Cells, arm: str) -> Against | None:
     """How an arm does, member by member; None if it lacks a seed or has no member in common."""
     elastic: dict[str, list[float]] = {}
@@ -208,8 +218,8 @@ def elastic_taxes(cells: Cells) -> list[Tax]:
 
 def family_ratio(
     cells: Cells, baseline: str, unit: Unit, measure: Measure = mean_bpb
-) -> FamilyRatio | None:
-    """The family against one family of baselines; None where it reaches no member.
+) -> FamilyRatio | Unmatched | None:
+    """The family against one family of baselines; None before every seed has an elastic run.
 
     Args:
         cells: all results.
@@ -238,8 +248,10 @@ def family_ratio(
         else:
             theirs[member] = [cost.spent for cost in known]
     parent = cells.total("elastic", unit)
-    if not theirs or parent is None:
+    if parent is None:
         return None
+    if not theirs:
+        return Unmatched(baseline, unit, tuple(unreached), tuple(unbounded))
     sums = [sum(column) for column in zip(*theirs.values(), strict=True)]
     dearest = [max(column) for column in zip(*theirs.values(), strict=True)]
     # On our side only: the baselines' own curation and evaluation are left out.

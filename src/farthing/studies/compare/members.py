@@ -26,7 +26,11 @@ def geometric_members(run: RunConfig, vocab_size: int) -> list[Shape]:
     depths = {sizes.num_layers, *elastic.depths}
     counts = {sizes.num_experts, *elastic.expert_counts}
     top_ks = {sizes.top_k, *elastic.top_ks}
-    drawn = {whole_size, *elastic.whole_sizes} if elastic.sizes else product(depths, counts, top_ks)
+    whole_sizes = {
+        (size.depth, size.experts or sizes.num_experts, size.top_k or sizes.top_k)
+        for size in elastic.whole_sizes
+    }
+    drawn = {whole_size, *whole_sizes} if whole_sizes else product(depths, counts, top_ks)
     shapes = [
         Shape.uniform(sizes, depth, count, top_k)
         for depth, count, top_k in sorted(drawn, reverse=True)

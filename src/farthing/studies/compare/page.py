@@ -13,6 +13,7 @@ from farthing.studies.compare.figures import (
     Cells,
     FamilyRatio,
     Tax,
+    Unmatched,
     against,
     elastic_taxes,
     family_ratio,
@@ -22,6 +23,7 @@ from farthing.studies.compare.verdict import (
     advice_on_seeds,
     verdict_on,
     verdict_on_family,
+    verdict_on_none,
     verdict_on_tax,
 )
 from farthing.studies.statistics import Ratio, Sample
@@ -50,17 +52,25 @@ class Summary:
         self.variants: list[Variant] = ablation(cells, compare.variants)
         arms = [other.arm for other in self.others]
         self.aspects: list[Aspect] = aspects(cells, arms, baselines)
-        self.families: list[FamilyRatio] = [each for each in ratios if each is not None]
+        self.families = [each for each in ratios if isinstance(each, FamilyRatio)]
+        self.unmatched = [each for each in ratios if isinstance(each, Unmatched)]
 
     def sentences(self) -> list[str]:
         """What a reader must know if nothing else is read."""
         words = [verdict_on(other) for other in self.others if other.arm in ("pruned", "mixed")]
         words += [f"Elastic tax: {verdict_on_tax(tax)}." for tax in self.taxes]
         words += [verdict_on_family(ratio) for ratio in self.families]
+        words += [verdict_on_none(each) for each in self.unmatched if each.unit == "flops"]
         if self.others:
             other = next((o for o in self.others if o.arm == "pruned"), self.others[0])
             bpb = Sample(tuple(v for each in other.members.values() for v in each.values)).mean
             words.append(advice_on_seeds(other.mean_difference, self.effect, bpb))
+        runs = {run.input_key: run for cell in self.cells.every for run in cell.runs}.values()
+        if lost := sum(run.lost_device_seconds for run in runs):
+            words.append(
+                f"Interruptions: {lost:,.0f} device-seconds were done again; they stand in the "
+                "bill and in no figure here."
+            )
         broken = [cell for cell in self.cells.every if cell.complaint]
         words += [
             f"Nothing came of {cell.name} at length {cell.length:g} with seed {cell.seed}: "
@@ -203,9 +213,10 @@ def _aspects(summary: Summary) -> str:
         row += [_ratio(each.ratios[name]) if name in each.ratios else "" for name in baselines]
         rows.append(row)
     return _table(heads, rows) + (
-        "\nMean over the members that both have. Bits per byte: below zero, elastic is better; "
-        "right answers, in percentage points: above zero. Cost: the family's FLOPs, fully loaded, "
-        "over the baseline's for the same bits per byte in this domain.\n"
+        "\nElastic: mean over all members; differences: over those that both have. Bits per byte: "
+        "below zero, elastic is better; right answers, in percentage points: above zero. Cost: "
+        "the family's FLOPs, fully loaded, over the baseline's for the same bits per byte in this "
+        "domain.\n"
     )
 
 

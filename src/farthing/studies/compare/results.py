@@ -15,14 +15,17 @@ class _Frozen(BaseModel):
 
 
 class RunCost(_Frozen):
-    """What one training run used, all its attempts together.
+    """What one training run used: all that its result rests on.
 
     Attributes:
         input_key: of the run.
         supernet: content digest of what it made.
         steps: of its schedule.
         attempts: runs in the book; more than one where it was interrupted.
-        tokens, flops, optimizer_flops, device_seconds, cpu_seconds, wall_seconds: sums over them.
+        tokens, flops, optimizer_flops, device_seconds, cpu_seconds, wall_seconds: sums over them,
+            without what had to be done again after an interruption: that stands in the bill, and
+            would make an arm dearer that did nothing to deserve it.
+        lost_device_seconds: what was done again.
         machine: where the last attempt ran.
     """
 
@@ -37,6 +40,7 @@ class RunCost(_Frozen):
     cpu_seconds: float
     wall_seconds: float
     machine: str
+    lost_device_seconds: float = 0.0
 
 
 class Scored(_Frozen):
@@ -75,7 +79,8 @@ class CellResult(_Frozen):
         scored: every member of this cell.
         beside: curation and evaluation.
         code: version of the code that trains.
-        complaint: why nothing came of it (a baseline whose loss broke); empty if something did.
+        complaint: why nothing came of it (a baseline or variant whose loss broke); empty if
+            something did.
     """
 
     key: str
@@ -90,10 +95,13 @@ class CellResult(_Frozen):
     complaint: str = ""
 
 
-def run_cost(session: Session, input_key: str, supernet: str, steps: int) -> RunCost:
-    """What the book says of a run that is finished."""
-    found = attempts(session.book, {input_key})
-    work = found.work
+def run_cost(session: Session, name: str, input_key: str, supernet: str, steps: int) -> RunCost:
+    """What the book says of a run that is finished.
+
+    Another arm may have made the same run under its own name: that is no attempt of this one.
+    """
+    found = attempts(session.book, {input_key}, name=name)
+    work = found.kept
     return RunCost(
         input_key=input_key,
         supernet=supernet,
@@ -106,6 +114,7 @@ def run_cost(session: Session, input_key: str, supernet: str, steps: int) -> Run
         cpu_seconds=work.cpu_seconds,
         wall_seconds=work.wall_seconds,
         machine=found.runs[-1].start.machine.name,
+        lost_device_seconds=found.work.device_seconds - work.device_seconds,
     )
 
 

@@ -46,10 +46,13 @@ def variant(config: ComparisonConfig, name: str, seed: int, members: tuple[str, 
             f"compare.variants.{name} switches elasticity off: that is the arm plain",
             remedy="leave train.elastic on in every variant",
         )
-    if (run.model, run.corpus) != (config.model, config.corpus):
+    fixed = (config.train.steps, config.train.seed)
+    rest = run.model_copy(update={"train": config.train})
+    if rest != config.run or (run.train.steps, run.train.seed) != fixed:
         raise ConfigError(
-            f"compare.variants.{name} changes the model or the corpus: its members would be others",
-            remedy="change settings of train alone, or compare the other model as a baseline",
+            f"compare.variants.{name} changes more than how the model is trained",
+            remedy="change settings of train alone, but for its steps and seed, which the "
+            "comparison sets; compare another model as a baseline",
         )
     return elastic(run, seed, members)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from farthing.studies.compare.figures import Against, FamilyRatio, Tax
+from farthing.studies.compare.figures import Against, FamilyRatio, Tax, Unmatched
 from farthing.studies.statistics import Sample, seeds_needed
 
 _CHANCE = 0.05
@@ -50,6 +50,16 @@ def verdict_on_family(ratio: FamilyRatio) -> str:
         words += (
             f" (one-sided 95 %: {ratio.fully_loaded.lower:.3f} to {ratio.fully_loaded.upper:.3f})"
         )
+    return f"{words}{_not_counted(ratio)}."
+
+
+def verdict_on_none(baseline: Unmatched) -> str:
+    """Why there is no cost ratio to a baseline."""
+    return f"No cost ratio to {baseline.baseline}{_not_counted(baseline)}."
+
+
+def _not_counted(ratio: FamilyRatio | Unmatched) -> str:
+    words = ""
     if ratio.unreached:
         words += f"; not counted, as it did not reach them: {', '.join(ratio.unreached)}"
     if ratio.unbounded:
@@ -57,7 +67,7 @@ def verdict_on_family(ratio: FamilyRatio) -> str:
             "; not counted, as its shortest runs are already better, so that nobody knows what "
             f"the cheapest costs: {', '.join(ratio.unbounded)}"
         )
-    return f"{words}."
+    return words
 
 
 def advice_on_seeds(difference: Sample, effect_percent: float, bpb: float) -> str:
