@@ -27,7 +27,7 @@ from farthing.model.config import ModelConfig
 from farthing.model.shape import Shape, keep_layers, skippable_layers
 from farthing.stages.train.config import TrainConfig
 from farthing.stages.train.elastic_config import ElasticConfig
-from farthing.stages.train.elastic_fit import check_elastic, first_elastic_step
+from farthing.stages.train.elastic_fit import check_elastic, first_elastic_step, smallest_size
 from farthing.stages.train.layer_dropout import LayerDropout
 
 ItemT = TypeVar("ItemT")
@@ -233,22 +233,16 @@ class _Expectation:
         return of_one**sparse if self._elastic.top_k_scope == "layer" else of_one
 
     def _smallest(self) -> tuple[float, float]:
-        elastic, model = self._elastic, self._model
-        draw = _Draw(
-            depth=min(elastic.all_depths, default=model.num_layers),
-            experts=min(elastic.all_expert_counts, default=model.num_experts),
-            top_k=min(elastic.all_top_ks, default=model.top_k),
-        )
-        layers = keep_layers(model, draw.depth or model.num_layers)
+        model = self._model
+        depth, experts, top_k = smallest_size(self._elastic, model)
+        layers = keep_layers(model, depth)
         sparse = sum(model.is_sparse(layer) for layer in layers)
         flops = self._costs.outside + (len(layers) - sparse) * self._costs.dense
         whole = len(layers) == model.num_layers
         if sparse:
-            assert draw.experts is not None
-            assert draw.top_k is not None
-            top_k = min(draw.top_k, draw.experts)
-            flops += sparse * self._costs.sparse(draw.experts, top_k)
-            whole = whole and (draw.experts, top_k) == (model.num_experts, model.top_k)
+            top_k = min(top_k, experts)
+            flops += sparse * self._costs.sparse(experts, top_k)
+            whole = whole and (experts, top_k) == (model.num_experts, model.top_k)
         return flops, float(whole)
 
 

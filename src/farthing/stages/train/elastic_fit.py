@@ -105,3 +105,21 @@ def balance_pairs(elastic: ElasticConfig | None, model: ModelConfig) -> tuple[tu
         top_ks = {model.top_k, *elastic.top_ks}
         pairs = {(count, min(top_k, count)) for count in counts for top_k in top_ks}
     return tuple(sorted(pairs - {(model.num_experts, model.top_k)}, reverse=True))
+
+
+def smallest_size(elastic: ElasticConfig, model: ModelConfig) -> tuple[int, int, int]:
+    """Layers, experts and top-k of the pass `smallest`.
+
+    Of `sizes` the one with the fewest visits to experts; without them the smallest of every list.
+    """
+    if elastic.sizes:
+        whole = (
+            (size.depth, size.experts or model.num_experts, size.top_k or model.top_k)
+            for size in elastic.whole_sizes
+        )
+        return min(whole, key=lambda size: (size[0] * size[2], *size))
+    return (
+        min(elastic.depths, default=model.num_layers),
+        min(elastic.expert_counts, default=model.num_experts),
+        min(elastic.top_ks, default=model.top_k),
+    )

@@ -13,7 +13,7 @@ from farthing.model.config import ModelConfig
 from farthing.model.shape import Experts, Shape, keep_layers, skippable_layers
 from farthing.stages.train.config import TrainConfig
 from farthing.stages.train.elastic_config import ElasticConfig
-from farthing.stages.train.elastic_fit import check_elastic, first_elastic_step
+from farthing.stages.train.elastic_fit import check_elastic, first_elastic_step, smallest_size
 from farthing.stages.train.layer_dropout import LayerDropout
 
 
@@ -177,28 +177,13 @@ class ElasticSchedule:
 
     def _smallest(self, step: int) -> Shape:
         """The smallest size in every layer; its subsets are as those of a draw."""
+        assert self._elastic is not None
         source = random.Random(f"farthing elastic {self._seed} {step} smallest")
-        depth, count, top_k = self._smallest_size()
+        depth, count, top_k = smallest_size(self._elastic, self._model)
         layers = self._layers(depth, source)
         sparse = sum(self._model.is_sparse(layer) for layer in layers)
         experts = tuple(self._experts(count, source) for _ in range(sparse))
         return Shape(layers, experts, (min(top_k, count),) * sparse)
-
-    def _smallest_size(self) -> tuple[int, int, int]:
-        """Of `sizes` the one with the fewest visits to experts, else the smallest of every list."""
-        elastic, model = self._elastic, self._model
-        assert elastic is not None
-        if elastic.sizes:
-            whole = (
-                (size.depth, size.experts or model.num_experts, size.top_k or model.top_k)
-                for size in elastic.whole_sizes
-            )
-            return min(whole, key=lambda size: (size[0] * size[2], *size))
-        return (
-            min(elastic.depths, default=model.num_layers),
-            min(elastic.expert_counts, default=model.num_experts),
-            min(elastic.top_ks, default=model.top_k),
-        )
 
 
 ItemT = TypeVar("ItemT")
