@@ -20,6 +20,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "bench" / "cost"))
 
+from footprints import carbon_table, energy_table  # noqa: E402
 from tables import (  # noqa: E402
     Table,
     cache_table,
@@ -100,6 +101,8 @@ SECTIONS: tuple[tuple[str, Callable[[Found], str]], ...] = (
     ("Training FLOPs (T1)", lambda _: markdown(flops_table())),
     ("Decoding cache", lambda _: markdown(cache_table())),
     ("Peak memory", memory),
+    ("Energy (T5)", lambda _: markdown(energy_table())),
+    ("Operational carbon (T6)", lambda _: markdown(carbon_table())),
 )
 
 

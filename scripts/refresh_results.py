@@ -36,7 +36,7 @@ def main() -> None:
     machine = detect_machine()
     where = (
         f"farthing {__version__}, torch {torch.__version__}, Python {platform.python_version()}, "
-        f"{machine.devices} hardware threads of {machine.name}"
+        f"{machine.processor.threads} hardware threads of {machine.processor.name}"
     )
     readme = ROOT / "README.md"
     first, last = (output.index(words) for words in LEFT_OUT_OF_README)

@@ -53,8 +53,8 @@ def machine() -> Machine:
 
 
 @pytest.fixture
-def meter(machine: Machine, tmp_path: Path) -> Meter:
-    return Meter(machine, powercap=tmp_path / "no-powercap", from_process_start=False)
+def meter(machine: Machine) -> Meter:
+    return Meter(machine, from_process_start=False)
 
 
 @pytest.fixture

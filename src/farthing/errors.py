@@ -12,6 +12,7 @@
     │   └── ArtifactError             a file whose digest differs from its manifest
     │       └── CheckpointError       the same for a training checkpoint
     ├── WorkspaceError            3   the disk: full, read-only, not there
+    ├── SensorLostError           3   a sensor of energy answers no more; never ends a run
     ├── LockedError               3   somebody else is writing
     ├── DivergedError             3   the loss became NaN or jumped
     └── InterruptedRunError      75   stopped on request, with a checkpoint saved
@@ -98,6 +99,10 @@ class CheckpointError(ArtifactError):
 
 class WorkspaceError(FarthingError):
     """The disk refused: full, read-only, or the folder is not there."""
+
+
+class SensorLostError(FarthingError):
+    """A sensor of energy answers no more: the meter estimates from there on and notes it."""
 
 
 class LockedError(FarthingError):

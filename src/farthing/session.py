@@ -23,9 +23,12 @@ from farthing.artifacts.settings import WorkspaceSettings, load_settings
 from farthing.artifacts.work import Work
 from farthing.artifacts.workspace import Workspace
 from farthing.hardware.machine import detect_machine
+from farthing.hardware.sensors.boards import visible_boards
+from farthing.hardware.sensors.find import find_loads
 from farthing.ledger.book import Book
 from farthing.ledger.journal import RunRecorder
 from farthing.ledger.meter import Meter
+from farthing.ledger.rates import book_rates
 from farthing.stages.train.progress import Watch
 
 
@@ -54,17 +57,27 @@ class Session:
 
 
 def open_session(root: Path, show: Show) -> Session:
-    """Open or create the workspace at `root`; its book is verified first.
+    """Open or create the workspace at `root`; its book is verified and takes today's rates.
 
     Raises:
-        ConfigError: `farthing.yaml` is wrong.
+        ConfigError: `farthing.yaml` is wrong, or the readings that it names are.
+        UnknownHardwareError: it names a grid that the catalogue lacks.
         BookError: the book does not verify.
         WorkspaceError: the folder is not writable.
     """
     workspace = Workspace(root).create()
     settings = load_settings(workspace)
-    meter = Meter(detect_machine(settings.hardware))
-    return Session(workspace, settings, Book.open(workspace), meter, show)
+    meter, book = _meter(workspace, settings), Book.open(workspace)
+    book_rates(settings, book)
+    return Session(workspace, settings, book, meter, show)
+
+
+def _meter(workspace: Workspace, settings: WorkspaceSettings) -> Meter:
+    """Of all that this process holds: accelerators that it sees, and processors."""
+    boards = visible_boards()
+    machine = detect_machine(settings.hardware, boards=boards, root=workspace.root)
+    loads = find_loads(machine, boards=boards, readings=settings.readings, root=workspace.root)
+    return Meter(machine, loads)
 
 
 @dataclass(frozen=True)

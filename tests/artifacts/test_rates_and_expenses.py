@@ -67,15 +67,19 @@ def test_each_is_read_back_from_a_book_as_it_was_entered_and_no_bill_stumbles(
     workspace, book, meter
 ):
     book.start_run("curation", "n", input_key="k", meter=meter).end()
-    before = make_bill(workspace, WorkspaceSettings())
+    before = make_bill(workspace, WorkspaceSettings()).total
     bodies = [RatesRecord(**_rates()), _expense(), _reading()]
     for body in bodies:
         book.append(body)
     assert [record.body for record in read_book(workspace.book_file).records[-3:]] == bodies
     kinds = [record.entry.kind for record in book.records[-3:]]
     assert kinds == ["rates", "expense", "reading"]
-    after = make_bill(workspace, WorkspaceSettings())
-    assert after.total == before.total
+    after = make_bill(workspace, WorkspaceSettings()).total
+    assert (before.usd["spot"], before.kg_co2e) == (None, None)
+    # By the rates, and the storage; what the rack's meter read, through the site's PUE.
+    assert after.usd["spot"].value == pytest.approx(before.device_hours.value * 2.0 + 12.5)
+    assert after.kwh.value == pytest.approx(100.0 / 3.6e6 * 1.25)
+    assert after.kg_co2e.value == pytest.approx(after.kwh.value * 0.05)
 
 
 def test_a_rate_is_the_quantity_that_was_entered():

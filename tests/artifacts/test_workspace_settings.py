@@ -50,6 +50,13 @@ def test_the_examples_in_the_template_are_valid(tmp_path):
         "prices: {spot: {usd_per_device_hour: 1, date: 2026-01-31}}",
         "pue: {value: 0.9, source: x}",
         "grid: FRA\ngrid_grams_per_kwh: {grams_per_kwh: 5, source: x}",
+        "carbon_series: {file: hours.csv, source: x}",
+        "water: {site_litres_per_kwh: -1, date: 2026-01-31, source: x}",
+        "water: {site_litres_per_kwh: 1, source: x}",
+        "electricity_water: olmo3\n"
+        "water: {electricity_litres_per_kwh: 1, date: 2026-01-31, source: x}",
+        "embodied: {kg_per_device: 1, life_years: 0, date: 2026-01-31, source: x}",
+        "embodied: {kg_per_device: 1, life_years: 4, source: x}",
         "- a",
         "a: [",
         "grid: FRA\ngrid: SWE",

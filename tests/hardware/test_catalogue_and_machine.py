@@ -25,7 +25,7 @@ vendor_id\t: SomebodyElse
 def _detect(tmp_path, vendor, family, model, name, figure=None):
     path = tmp_path / "cpuinfo"
     path.write_text(CPUINFO.format(vendor=vendor, family=family, model=model, name=name))
-    return detect_machine(figure, cpuinfo=path)
+    return detect_machine(figure, cpuinfo=path, boards=())
 
 
 def test_watts_are_assumed_and_within_their_range():
@@ -65,7 +65,7 @@ def test_the_users_own_figure_goes_before_the_catalogue(tmp_path):
 
 
 def test_a_machine_without_cpuinfo_is_still_a_machine(tmp_path):
-    machine = detect_machine(cpuinfo=tmp_path / "none")
+    machine = detect_machine(cpuinfo=tmp_path / "none", boards=())
     assert machine.devices >= 1
     assert machine.watts_per_device is None
 

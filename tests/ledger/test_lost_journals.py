@@ -206,7 +206,7 @@ def test_energy_without_watts_says_how_to_give_them_and_a_lost_journal_is_not_to
     workspace, tmp_path
 ):
     machine = Machine("m", "mystery", "cpu-thread", 2, None)
-    meter = Meter(machine, powercap=tmp_path / "none", from_process_start=False)
+    meter = Meter(machine, from_process_start=False)
     with Book.open(workspace).start_run("training", "n", input_key="k", meter=meter) as run:
         run.end()
     (said,) = [note for note in make_bill(workspace, SETTINGS).unknown if "mystery" in note]

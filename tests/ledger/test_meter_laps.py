@@ -8,17 +8,32 @@ import time
 import psutil
 import pytest
 
-from farthing.hardware.machine import Machine
-from farthing.ledger.meter import Meter, RaplCounters
+from farthing.hardware.machine import Host, Machine
+from farthing.hardware.sensors.counter import read_exactly
+from farthing.hardware.sensors.find import Load
+from farthing.ledger.environment import environment, machine_record
+from farthing.ledger.meter import Meter, process_age_seconds
 
 
-def _zone(root, name, label, energy, limit=1_000_000):
-    folder = root / name
-    folder.mkdir(parents=True)
-    (folder / "name").write_text(f"{label}\n")
-    (folder / "energy_uj").write_text(f"{energy}\n")
-    (folder / "max_energy_range_uj").write_text(f"{limit}\n")
-    return folder / "energy_uj"
+class _Counter:
+    """A sensor whose energy the test sets."""
+
+    method = "rapl"
+    covers = "package-0"
+
+    def __init__(self):
+        self.joules = 0.0
+
+    def energy(self):
+        return read_exactly(self.joules)
+
+
+class _Clock:
+    def __init__(self):
+        self.now = 50.0
+
+    def __call__(self):
+        return self.now
 
 
 def test_laps_leave_no_gap_and_do_not_overlap(meter):
@@ -34,6 +49,8 @@ def test_laps_leave_no_gap_and_do_not_overlap(meter):
     assert total.device_seconds == pytest.approx(2 * total.wall_seconds)
     assert total.joules == pytest.approx(5.0 * total.device_seconds)
     assert total.energy_method == "tdp_model"
+    # One load and one method: there is nothing to tell apart.
+    assert total.energy_parts == ()
 
 
 def test_peeking_changes_nothing(meter):
@@ -47,51 +64,110 @@ def test_processor_time_includes_finished_children(meter):
     assert meter.lap().cpu_seconds > 0.05
 
 
-def test_the_meter_begins_with_the_process_not_with_the_call(machine, tmp_path):
-    meter = Meter(machine, powercap=tmp_path)
+def test_the_meter_begins_with_the_process_not_with_the_call(machine):
+    meter = Meter(machine)
     age = time.time() - psutil.Process(os.getpid()).create_time()
     assert meter.peek().wall_seconds == pytest.approx(age, abs=0.5)
     assert meter.peek().cpu_seconds > 0
+    assert meter.peek().joules == pytest.approx(2 * 5.0 * age, rel=0.05)
 
 
-def test_unknown_watts_make_unknown_energy(tmp_path):
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_clock_that_somebody_sets_bills_nothing(machine, monkeypatch, hours):
+    age = process_age_seconds()
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 3600 * hours)
+    meter = Meter(machine)
+    assert age <= process_age_seconds() < age + 60
+    assert age <= meter.lap().wall_seconds < age + 60
+    assert meter.lap().wall_seconds < 60
+
+
+def test_the_age_of_a_process_is_read_past_any_name(tmp_path):
+    stat = tmp_path / "stat"
+    ticks = os.sysconf("SC_CLK_TCK")
+    created = time.clock_gettime(time.CLOCK_BOOTTIME) - 100
+    rest = " ".join(["S", *["0"] * 18, str(int(created * ticks)), "0"])
+    stat.write_text(f"7 (a) b (c) {rest}\n")
+    assert process_age_seconds(stat) == pytest.approx(100, abs=1)
+
+
+def test_unknown_watts_make_unknown_energy():
     machine = Machine("m", "mystery", "cpu-thread", 4, None)
-    work = Meter(machine, powercap=tmp_path).lap()
+    work = Meter(machine).lap()
     assert (work.joules, work.energy_method) == (None, "none")
 
 
-def test_counters_add_packages_and_memory_but_no_part_twice(tmp_path):
-    package = _zone(tmp_path, "intel-rapl:0", "package-0", 100)
-    core = _zone(tmp_path, "intel-rapl:0:0", "core", 100)
-    dram = _zone(tmp_path, "intel-rapl:0:1", "dram", 100)
-    psys = _zone(tmp_path, "intel-rapl:1", "psys", 100)
-    counters = RaplCounters(tmp_path)
-    for file in (package, core, dram, psys):
-        file.write_text("500100\n")
-    assert counters.joules() == pytest.approx(0.5 + 0.5)
-
-
-def test_a_counter_that_wraps_around_goes_on_counting(tmp_path):
-    file = _zone(tmp_path, "intel-rapl:0", "package-0", 900_000, limit=1_000_000)
-    counters = RaplCounters(tmp_path)
-    expected = 0.0
-    for reading, step in ((990_000, 0.09), (40_000, 0.05), (940_000, 0.9), (0, 0.06)):
-        file.write_text(f"{reading}\n")
-        expected += step
-        assert counters.joules() == pytest.approx(expected)
-
-
-def test_readable_counters_go_before_the_model(machine, tmp_path):
-    file = _zone(tmp_path, "intel-rapl:0", "package-0", 0, limit=10**9)
-    meter = Meter(machine, powercap=tmp_path, from_process_start=False)
-    file.write_text("3000000\n")
+def test_a_sensor_goes_before_the_model_and_start_up_is_the_models(machine):
+    sensor, clock = _Counter(), _Clock()
+    watts = machine.watts_per_device.scaled(2)
+    meter = Meter(machine, [Load("package-0", sensor, watts, 2.0)], clock=clock)
+    age = meter.peek().wall_seconds
+    sensor.joules, clock.now = 3.0, clock.now + 1
     first = meter.lap()
-    file.write_text("3500000\n")
+    sensor.joules, clock.now = 3.5, clock.now + 1
     second = meter.lap()
-    assert (first.joules, second.joules) == (pytest.approx(3.0), pytest.approx(0.5))
-    assert first.energy_method == "rapl"
+    assert {part.method: part.joules for part in first.energy_parts} == {
+        "rapl": 3.0,
+        "tdp_model": pytest.approx(10.0 * age),
+    }
+    assert (first.energy_method, second.energy_method) == ("mixed", "rapl")
+    assert second.joules == 0.5
+    assert second.energy_parts[0].measured
 
 
-def test_counters_only_for_root_are_not_used(machine, tmp_path):
-    _zone(tmp_path, "intel-rapl:0", "package-0", 0).unlink()
-    assert Meter(machine, powercap=tmp_path).method == "tdp_model"
+def test_time_that_is_lent_to_others_is_not_billed_here(machine):
+    clock = _Clock()
+    meter = Meter(machine, from_process_start=False, clock=clock)
+    clock.now += 2
+    with meter.lent():
+        clock.now += 100
+    clock.now += 3
+    work = meter.lap()
+    assert work.wall_seconds == pytest.approx(5)
+    assert work.joules == pytest.approx(5 * 2 * 5.0)
+
+
+def test_sensors_are_read_while_a_run_takes_long(machine, monkeypatch):
+    monkeypatch.setattr("farthing.ledger.sampler.SAMPLE_SECONDS", 0.01)
+    reads = []
+
+    class Counted(_Counter):
+        def energy(self):
+            reads.append(time.monotonic())
+            return read_exactly(0.0)
+
+    meter = Meter(machine, [Load("package-0", Counted(), None)], from_process_start=False)
+    meter.hold()
+    before = len(reads)
+    until = time.monotonic() + 30
+    while len(reads) < before + 3 and time.monotonic() < until:
+        time.sleep(0.01)
+    assert len(reads) >= before + 3
+    # Its thread goes on between runs, as counters do.
+    meter.release()
+    meter._sampler.stop()
+
+
+def test_without_sensors_the_thread_ends_with_the_run(meter):
+    meter.hold()
+    (thread,) = [meter._sampler._thread]
+    assert thread.is_alive()
+    meter.release()
+    assert not thread.is_alive()
+
+
+def test_the_book_names_accelerators_and_the_processors_beside_them(machine):
+    watts = machine.watts_per_device
+    boards = Machine(
+        "m", "Big Chip", "big-chip", 2, watts, "big-chip", ("u1", "u2"), Host("cpu", 16, watts)
+    )
+    record = machine_record(boards)
+    assert (record.accelerator, record.device_ids, record.devices) == (
+        "big-chip",
+        ("u1", "u2"),
+        2,
+    )
+    assert record.watts_source == "test; processors: test"
+    software = environment(None, None, boards)
+    assert (software.cpu, software.threads) == ("cpu", 16)

@@ -12,7 +12,7 @@ from typing import get_args
 import pytest
 
 from farthing.artifacts.entries import Purpose
-from farthing.quantity import MARKS_EXPLAINED, Provenance, Quantity
+from farthing.quantity import MARKS_EXPLAINED, Provenance, Quantity, assumed
 from farthing.report.facts.gather import Money, gather
 from farthing.report.facts.load import read_load
 from farthing.report.page import render
@@ -145,6 +145,27 @@ def test_what_is_missing_is_named_with_the_way_to_get_it(page):
     assert "The grid is unknown. Set grid in farthing.yaml." in words
     assert "baseline: none: this is a bill, not a comparison" in words
     assert "staff time" in words
+
+
+def test_embodied_carbon_and_water_have_tiles_only_where_somebody_knows_them(facts, page):
+    assert "CO₂ equivalent, embodied" not in _words(page)
+    made = Quantity(
+        value=0.002,
+        unit="kg",
+        provenance=Provenance.ESTIMATED,
+        source="maker",
+        low=0.001,
+        high=0.004,
+    )
+    cost = replace(facts.cost, kg_embodied=made, litres=assumed(3.25, "L", "site"))
+    page = render(replace(facts, cost=cost)).decode()
+    tiles = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", page, flags=re.DOTALL))
+    making, water = _words(tiles["CO₂ equivalent, embodied"]), _words(tiles["Water"])
+    assert "~2.00 g" in making
+    assert "by the hours held; not in the figure before; 1.0 to 4.0 g" in making
+    assert "≈3.25 L" in water
+    # No range, so none is shown.
+    assert water.endswith("for the electricity")
 
 
 def test_other_gaps_are_said_too(facts):

@@ -18,7 +18,7 @@ import torch
 from farthing.artifacts.entries import RunEnd
 from farthing.errors import ConfigError, CorpusError, InterruptedRunError
 from farthing.session import Show, open_session
-from farthing.studies.runner import _run_in, run_tasks
+from farthing.studies.runner import _run_in, _shares, run_tasks
 
 SHOW = Show(line=lambda _: None, training=lambda *_: nullcontext(lambda *_: None))
 
@@ -185,3 +185,22 @@ def test_every_moment_of_a_process_is_billed_once(session, jobs):
     # This process is older than the test: its age is billed, once.
     assert sum(end.work.wall_seconds for end in ends) <= jobs * elapsed
     assert sum(end.work.wall_seconds < 5 for end in ends) >= 6 - jobs
+
+
+@needs_two
+def test_accelerators_are_dealt_out_and_never_billed_twice():
+    shares = _shares(2, ("GPU-a", "GPU-b", "GPU-c"))
+    assert [share.accelerators for share in shares] == [("GPU-a", "GPU-c"), ("GPU-b",)]
+    held = [thread for share in shares for thread in share.threads]
+    assert sorted(held) == sorted(os.sched_getaffinity(0))
+    with pytest.raises(ConfigError, match="sees 1 of the accelerators"):
+        _shares(2, ("GPU-a",))
+
+
+@needs_two
+def test_a_process_is_not_billed_for_what_its_workers_held(session):
+    session.meter.lap()
+    began = time.monotonic()
+    list(run_tasks([Spend(number) for number in range(2)], session, jobs=2))
+    waited = time.monotonic() - began
+    assert session.meter.lap().wall_seconds < waited / 2

@@ -21,11 +21,13 @@ class EndPoint:
         model: the same for runs that differ in length only.
         spent: what it cost, in any unit, the same for all.
         bpb: what it reached.
+        name: which run it was, for whoever asks afterwards.
     """
 
     model: str
     spent: float
     bpb: float
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,15 +44,45 @@ class Reached:
     exact: bool
 
 
+@dataclass(frozen=True)
+class Way:
+    """How one model reaches a loss.
+
+    Attributes:
+        before: its next shorter run, which does not reach it; None where the shortest run does.
+        point: the shortest run that reaches it.
+        share: how far between the two the loss lies, in the logarithm of the cost; 1 is at `point`.
+        reached: what it costs.
+    """
+
+    before: EndPoint | None
+    point: EndPoint
+    share: float
+    reached: Reached
+
+
 def cost_to_reach(bpb: float, points: Iterable[EndPoint]) -> Reached | None:
     """The cost of the cheapest run of any model that reaches `bpb`; None if none does."""
-    costs = []
+    way = cheapest_way(bpb, points)
+    return way.reached if way is not None else None
+
+
+def cheapest_way(bpb: float, points: Iterable[EndPoint]) -> Way | None:
+    """The same, with the runs that the figure lies between."""
+    ways = []
     ordered = sorted(points, key=lambda point: (point.model, point.spent))
     for _, group in groupby(ordered, key=lambda point: point.model):
-        cost = _cost_of_one_model(bpb, list(group))
-        if cost is not None:
-            costs.append(cost)
-    return min(costs, key=lambda reached: (reached.spent, reached.exact), default=None)
+        way = _way_of_one_model(bpb, list(group))
+        if way is not None:
+            ways.append(way)
+    return min(ways, key=lambda way: (way.reached.spent, way.reached.exact), default=None)
+
+
+def between(before: float, after: float, share: float) -> float:
+    """A cost that far between two others, in its logarithm; the higher end where one is nothing."""
+    if before <= 0 or after <= 0:
+        return max(before, after)
+    return float(before * (after / before) ** share)
 
 
 def bpb_at_cost(cost: float, points: Iterable[EndPoint]) -> float | None:
@@ -66,14 +98,15 @@ def bpb_at_cost(cost: float, points: Iterable[EndPoint]) -> float | None:
     return None
 
 
-def _cost_of_one_model(bpb: float, ordered: list[EndPoint]) -> Reached | None:
+def _way_of_one_model(bpb: float, ordered: list[EndPoint]) -> Way | None:
     """Between the first run that reaches it and the one before, which does not."""
     for place, point in enumerate(ordered):
         if point.bpb > bpb:
             continue
         if place == 0:
-            return Reached(point.spent, exact=point.bpb == bpb)
+            return Way(None, point, 1.0, Reached(point.spent, exact=point.bpb == bpb))
         before = ordered[place - 1]
         share = (before.bpb - bpb) / (before.bpb - point.bpb)
-        return Reached(before.spent * (point.spent / before.spent) ** share, exact=True)
+        spent = between(before.spent, point.spent, share)
+        return Way(before, point, share, Reached(spent, exact=True))
     return None

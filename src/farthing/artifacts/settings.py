@@ -45,12 +45,66 @@ class PueFigure(Config):
     source: _Source
 
 
+class CarbonSeries(Config):
+    """Carbon intensity hour by hour, in a file of the workspace."""
+
+    file: str = Field(
+        min_length=1,
+        description="a table beside farthing.yaml with the columns utc_start and grams_per_kwh",
+    )
+    date: IsoDate = Field(description="the day on which it was fetched, as 2026-01-31")
+    source: _Source
+
+
+class WaterFigures(Config):
+    """Water of the energy, as the user knows it; what is left out comes from the catalogue."""
+
+    site_litres_per_kwh: float | None = Field(
+        default=None, ge=0, description="litres evaporated at the site per kWh of the machines"
+    )
+    electricity_litres_per_kwh: float | None = Field(
+        default=None, ge=0, description="litres used in making a kWh at the site's meter"
+    )
+    date: IsoDate = Field(description="the day up to which it holds, as 2026-01-31")
+    source: _Source
+
+
+class EmbodiedFigure(Config):
+    """What making one device emitted, and how long it serves."""
+
+    kg_per_device: float = Field(
+        ge=0, description="kg of CO2-equivalent per device, its share of the machine included"
+    )
+    life_years: float = Field(gt=0, description="years in use")
+    date: IsoDate = Field(description="the day on which the figure was read, as 2026-01-31")
+    source: _Source
+
+
 class HardwareFigure(Config):
     """A machine that the catalogue does not know."""
 
     name: str = Field(min_length=1, description="the processor, as bills name it")
     watts_per_device: float = Field(
         gt=0, description="watts per device under load (on a CPU machine: TDP / hardware threads)"
+    )
+    host_watts_per_thread: float | None = Field(
+        default=None,
+        gt=0,
+        description="on a machine with accelerators: watts per hardware thread of its processors",
+    )
+    source: _Source
+
+
+class ReadingsFile(Config):
+    """A meter of the whole machine, whose readings somebody appends to a file."""
+
+    method: Literal["psu", "cloud"] = Field(
+        description="psu (a meter at the plug or in the power supply) or cloud (the provider's)"
+    )
+    file: str = Field(
+        min_length=1,
+        description="the file, relative to farthing.yaml: a JSON object a line with time_utc and "
+        "watts or joules",
     )
     source: _Source
 
@@ -64,16 +118,51 @@ class WorkspaceSettings(Config):
         "source",
     )
     grid: str | None = Field(
-        default=None, description="a grid of the catalogue by country code, such as FRA or SWE"
+        default=None,
+        description="a grid of the catalogue: a country (FRA), a US state (US-OR), a Chinese "
+        "province (CN-BJ) or a cloud region (aws:us-west-2)",
     )
     grid_grams_per_kwh: GridFigure | None = Field(
         default=None, description="your own carbon intensity: grams_per_kwh, source"
     )
+    carbon_series: CarbonSeries | None = Field(
+        default=None,
+        description="the grid's carbon intensity by the hour: file, date, source; goes before the "
+        "one figure of grid or grid_grams_per_kwh",
+    )
+    location: str | None = Field(
+        default=None,
+        min_length=1,
+        description="where the machines stand, in words, such as Quebec, Canada: goes on model "
+        "cards; the grid's name otherwise",
+    )
+    site: str | None = Field(
+        default=None,
+        description="a site of the catalogue, such as aws, colocation or on-premises: its PUE and "
+        "its water, with their range",
+    )
     pue: PueFigure | None = Field(
-        default=None, description="power usage effectiveness of the site: value, source"
+        default=None,
+        description="power usage effectiveness of the site: value, source; goes before that of "
+        "site",
+    )
+    water: WaterFigures | None = Field(
+        default=None, description="water of the energy: figures per kWh, date, source"
+    )
+    electricity_water: str | None = Field(
+        default=None,
+        description="whose water for making electricity to take from the catalogue, such as olmo3",
+    )
+    embodied: EmbodiedFigure | None = Field(
+        default=None,
+        description="carbon of making one device: kg_per_device, life_years, date, source; goes "
+        "before the catalogue's",
     )
     hardware: HardwareFigure | None = Field(
         default=None, description="the machine, if the catalogue has no figure for it"
+    )
+    readings: ReadingsFile | None = Field(
+        default=None, description="a meter of the whole machine: method, file, source"
     )
 
     licence: str | None = Field(
@@ -88,13 +177,20 @@ class WorkspaceSettings(Config):
             raise ValueError("set grid or grid_grams_per_kwh, not both")
         return self
 
+    @model_validator(mode="after")
+    def _one_water(self) -> WorkspaceSettings:
+        given = self.water.electricity_litres_per_kwh if self.water is not None else None
+        if given is not None and self.electricity_water is not None:
+            raise ValueError("set electricity_water or water.electricity_litres_per_kwh, not both")
+        return self
+
 
 _INTRODUCTION = """\
 # farthing.yaml: what only you know about this workspace. Everything here is optional; what is not
 # set is printed as unknown in the bill, never guessed.
-# Prices, grid and PUE are no part of the book: changing them changes the bill of every run.
-# Hardware is: each run enters its watts and joules as it goes. Changing it changes the runs to
-# come, and of the past ones those whose energy is unknown.
+# What is set goes into the book with the next command that runs something, and prices the runs
+# from then on. Setting something for the first time also prices the runs before; changing it does
+# not, unless `farthing bill --record` enters it for all of them.
 
 """
 
@@ -107,19 +203,44 @@ _PRICES_EXAMPLE = """\
 """
 
 _REST = """
-# grid: FRA                     # a grid of the catalogue (country code), or your own figure:
+# grid: FRA                     # a country, US-OR, CN-BJ, aws:us-west-2, or your own figure:
 # grid_grams_per_kwh:
 #   grams_per_kwh: 50
 #   source: "my supplier's disclosure for 2025"
 
+# carbon_series:                # by the hour: goes before the one figure
+#   file: carbon.csv            # columns utc_start,grams_per_kwh; see docs/carbon.md
+#   date: 2026-01-31
+#   source: "my grid operator"
+
+# location: "Quebec, Canada"    # for model cards; the grid's name otherwise
+
+# site: colocation              # PUE and water of a kind of site: `farthing hardware list`
 # pue:                          # energy at the site's meter per energy at the machine's plug
 #   value: 1.3
 #   source: "data centre's report for 2025"
+
+# water:                        # litres per kWh: evaporated at the site, used for electricity
+#   site_litres_per_kwh: 0.3
+#   electricity_litres_per_kwh: 1.3
+#   date: 2026-01-31
+#   source: "my data centre's report"
+
+# embodied:                     # carbon of making one device; on a CPU machine, of one thread
+#   kg_per_device: 10
+#   life_years: 5
+#   date: 2026-01-31
+#   source: "maker's report, divided by the hardware threads"
 
 # hardware:                     # only if the catalogue does not know the processor
 #   name: "my CPU"
 #   watts_per_device: 4.0       # TDP divided by the number of hardware threads
 #   source: "data sheet"
+
+# readings:                     # only if something else meters the whole machine, and appends
+#   method: psu                 # {"time_utc": "2026-01-31T12:00:00Z", "watts": 412.5} to a file
+#   file: readings.jsonl
+#   source: "meter at the plug, class 1"
 
 # licence: apache-2.0           # of the models made here; their cards leave it open otherwise
 """

@@ -78,10 +78,10 @@ def make_measurement(
         versions=versions,
         machine=MachineFacts(
             id=machine.id,
-            name=machine.name,
-            hardware_threads=machine.devices,
+            name=machine.processor.name,
+            hardware_threads=machine.processor.threads,
             device=subject.device.type,
-            device_name=device_name(subject.device, machine.name),
+            device_name=device_name(subject.device, machine.processor.name),
         ),
         neighbours_threads=seen.neighbours_threads,
         products=products,

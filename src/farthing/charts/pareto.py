@@ -50,8 +50,18 @@ def draw_pareto(
     write: Callable[[float], str],
     identity: str,
     title: str,
+    called: str = "members",
 ) -> str:
-    """The chart; members on the front are drawn last, in colour, joined by steps."""
+    """The chart; members on the front are drawn last, in colour, joined by steps.
+
+    Args:
+        members: the points.
+        axis_name: what lies across.
+        write: turns a value of that axis into text.
+        identity: of the SVG, unique on a page.
+        title: of the SVG.
+        called: what the points are, for those who do not see them.
+    """
     across, down = _scales(members)
     front = sorted((m for m in members if m.on_front), key=lambda m: m.x)
     digits = _digits(down.ticks_every(PIXELS_PER_TICK_DOWN))
@@ -72,8 +82,8 @@ def draw_pareto(
         drawn += element("circle", cx=x, cy=y, r=_DOT, class_="dot")
         body.append(marked(drawn, member.tip, "front" if member.on_front else "beaten"))
     description = (
-        f"{len(members)} members; {axis_name} across, mean bits per byte upwards, lower is better. "
-        "On the front, from small to large: "
+        f"{len(members)} {called}; {axis_name} across, mean bits per byte upwards, lower is "
+        "better. On the front, from small to large: "
         + ", ".join(f"{m.label} ({write(m.x)}, {m.y:.3f})" for m in front)
     )
     return document(identity, title, description, (WIDTH, HEIGHT), "".join(body))

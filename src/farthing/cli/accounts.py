@@ -3,23 +3,135 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from farthing.cli.options import HERE, JsonOption, RunOption, WorkspaceOption
-from farthing.cli.output import print_bill, print_json, read_bill
+from farthing.cli.output import print_cost_to_bpb, print_json
 
-
-def bill(workspace: WorkspaceOption = HERE, as_json: JsonOption = False) -> None:
-    """Add up what everything in a workspace cost, failed and killed runs included."""
+if TYPE_CHECKING:
+    from farthing.artifacts.settings import WorkspaceSettings
     from farthing.artifacts.workspace import Workspace
 
-    made = read_bill(Workspace(workspace))
-    if as_json:
-        print_json(made.to_json())
+View = Literal["marginal", "amortised", "fully_loaded"]
+Format = Literal["text", "json", "csv", "html"]
+
+
+def bill(
+    workspace: WorkspaceOption = HERE,
+    artifact: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PLACE|DIGEST",
+            help="Of one artifact with its whole lineage: its folder, name or digest.",
+        ),
+    ] = None,
+    view: Annotated[
+        View | None,
+        typer.Option(
+            help="With --artifact: without its parents, with its share of them, or with all of "
+            "them (if left out)."
+        ),
+    ] = None,
+    form: Annotated[Format | None, typer.Option("--format", help="Text if left out.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write it to this file, which must not be there yet.")
+    ] = None,
+    book_only: Annotated[
+        bool,
+        typer.Option("--book-only", help="Take no price, grid or PUE from farthing.yaml."),
+    ] = False,
+    record: Annotated[
+        bool,
+        typer.Option("--record", help="First enter what farthing.yaml says for all runs."),
+    ] = False,
+    to_bpb: Annotated[
+        float | None,
+        typer.Option(help="Say what it costs to reach this loss in bits per byte instead."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Add up what everything in a workspace cost, failed and killed runs included."""
+    from farthing.artifacts.settings import load_settings
+    from farthing.artifacts.workspace import Workspace
+    from farthing.errors import UsageError
+
+    of = Workspace(workspace)
+    if to_bpb is not None:
+        _print_to_bpb(of, to_bpb, as_json=as_json or form == "json")
+        return
+    if view is not None and artifact is None:
+        raise UsageError(
+            "--view goes with --artifact: a workspace has one bill, and its members have three",
+            remedy="name an artifact, or leave --view out",
+        )
+    settings = load_settings(of)
+    if record:
+        _record(of, settings)
+    if as_json and form not in (None, "json"):
+        raise UsageError(f"--json and --format {form} contradict", remedy="give one of them")
+    chosen: Format = "json" if as_json else form or "text"
+    if artifact is None:
+        _write_bill(of, settings, chosen, out, book_only=book_only)
     else:
-        print_bill(made)
+        wanted = artifact, view or "fully_loaded"
+        _write_artifact_bill(of, settings, wanted, chosen, out, book_only=book_only)
+
+
+def _write_bill(
+    workspace: Workspace,
+    settings: WorkspaceSettings,
+    form: Format,
+    out: Path | None,
+    *,
+    book_only: bool,
+) -> None:
+    from farthing.ledger.bill import make_bill
+    from farthing.report.bill_page import write_bill
+
+    write_bill(make_bill(workspace, settings, book_only=book_only), form, out)
+
+
+def _write_artifact_bill(
+    workspace: Workspace,
+    settings: WorkspaceSettings,
+    wanted: tuple[str, View],
+    form: Format,
+    out: Path | None,
+    *,
+    book_only: bool,
+) -> None:
+    from farthing.ledger.artifact_bill import make_artifact_bill
+    from farthing.report.bill_page import write_bill
+
+    write_bill(make_artifact_bill(workspace, settings, *wanted, book_only=book_only), form, out)
+
+
+def _record(workspace: Workspace, settings: WorkspaceSettings) -> None:
+    """Enter the rates of farthing.yaml for all runs, and say which entries that made."""
+    import sys
+
+    from farthing.artifacts.entries import read_book
+    from farthing.ledger.book import Book
+    from farthing.ledger.entry_ref import numbers_text
+    from farthing.ledger.rates import record_rates
+
+    # Reading first: a workspace without a book gets none from asking for a bill.
+    read_book(workspace.book_file)
+    entered = record_rates(settings, Book.open(workspace))
+    said = f"entries {numbers_text(each.number for each in entered)}" if entered else "nothing new"
+    print(f"rates of farthing.yaml entered for all runs: {said}", file=sys.stderr)
+
+
+def _print_to_bpb(workspace: Workspace, bpb: float, *, as_json: bool) -> None:
+    from farthing.report.to_bpb import cost_to_bpb
+
+    answer = cost_to_bpb(workspace, bpb)
+    if as_json:
+        print_json(answer.to_json())
+    else:
+        print_cost_to_bpb(answer)
 
 
 def verify(

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from farthing.errors import FarthingError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
     from rich.table import Table
 
@@ -17,8 +19,11 @@ if TYPE_CHECKING:
     from farthing.artifacts.benchmarks import BenchmarkMatrix
     from farthing.artifacts.measurement import Measurement
     from farthing.artifacts.scores import ScoreMatrix
+    from farthing.artifacts.serving import ServingMeasurement
     from farthing.artifacts.workspace import Workspace
     from farthing.ledger.bill import Bill
+    from farthing.ledger.serving_price import ServingPrice
+    from farthing.report.to_bpb import CostToBpb
     from farthing.session import Show as Show
     from farthing.studies.compare.run import Comparison
     from farthing.studies.search.run import SearchOutcome
@@ -102,6 +107,11 @@ def print_bill(made: Bill) -> None:
     print_tables(made, _stdout())
 
 
+def print_cost_to_bpb(answer: CostToBpb) -> None:
+    """What a loss costs, as tables."""
+    _stdout().print(answer.tables(), highlight=False, soft_wrap=True)
+
+
 def print_scores(matrix: ScoreMatrix) -> None:
     """The score matrix as a table."""
     from farthing.stages.evaluate.table import score_table
@@ -121,6 +131,15 @@ def print_measurement(measurement: Measurement) -> None:
     from farthing.bench.table import measurement_tables
 
     _stdout().print(measurement_tables(measurement), highlight=False, soft_wrap=True)
+
+
+def print_serving(measurement: ServingMeasurement, prices: Sequence[ServingPrice]) -> None:
+    """Speed and price of serving a member, beside public prices."""
+    from farthing.bench.serving_table import serving_tables
+    from farthing.hardware.api_prices import api_prices
+
+    tables = serving_tables(measurement, prices, api_prices())
+    _stdout().print(tables, highlight=False, soft_wrap=True)
 
 
 def print_table(table: Table) -> None:

@@ -11,7 +11,9 @@ from farthing.artifacts.scores import MemberScore, ScoreMatrix
 from farthing.artifacts.workspace import Workspace
 from farthing.errors import ConfigError, ShapeError
 from farthing.flow.opening import find_corpus
+from farthing.hardware.catalogue import read_catalogue
 from farthing.ledger.bill import make_bill
+from farthing.ledger.carbon import place_of
 from farthing.model.shape import Shape
 from farthing.model.supernet import Supernet
 from farthing.session import Session
@@ -89,6 +91,7 @@ def card_facts(supernet: Supernet, shape: Shape, session: Session) -> CardFacts:
         bill=make_bill(session.workspace, session.settings),
         data=_data_sources(supernet, session.workspace),
         licence=session.settings.licence,
+        location=place_of(session.settings, read_catalogue(session.workspace.root)),
     )
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from farthing.artifacts.canonical import digest_json
 from farthing.artifacts.entries import Member, Plan
+from farthing.artifacts.references import Inherited
 from farthing.cost.flops import flops_per_token
 from farthing.errors import ConfigError
 from farthing.flow.config import RunConfig
+from farthing.ledger.accounts import collect_runs
 from farthing.model.shape import distinct_shapes
 from farthing.session import Session, starts_of
 from farthing.stages.train.start.begin import Start
 from farthing.text.corpus import Corpus
+
+_SHARE_ROUNDING = 1e-9
 
 
 def registered_plan(run: RunConfig, corpus: Corpus, start: Start | None = None) -> Plan:
@@ -40,8 +44,16 @@ def registered_plan(run: RunConfig, corpus: Corpus, start: Start | None = None) 
 
 
 def sign_plan(plan: Plan, session: Session) -> str:
-    """Enter the plan into the book, once; returns the entry's digest."""
-    return _entry_of(plan, session) or session.book.append(plan).entry.digest
+    """Enter the plan into the book, once; returns the entry's digest.
+
+    Where it starts from an earlier model and states no share of what that one cost, it takes what
+    the plans before it left: the first child all, later ones nothing.
+
+    Raises:
+        ConfigError: it takes more of an earlier model than the plans before it left.
+    """
+    known = _entry_of(plan, session)
+    return known or session.book.append(_with_shares(plan, session)).entry.digest
 
 
 def check_resumption(key: str, plan: Plan, session: Session) -> None:
@@ -60,5 +72,50 @@ def check_resumption(key: str, plan: Plan, session: Session) -> None:
 
 
 def _entry_of(plan: Plan, session: Session) -> str | None:
-    found = (record.entry.digest for record in session.book.records if record.body == plan)
+    """The entry of this very plan; shares that it took when it was signed do not tell it apart."""
+    found = (
+        record.entry.digest
+        for record in session.book.records
+        if isinstance(record.body, Plan)
+        and (
+            record.body == plan
+            or (not plan.inherits and record.body.model_copy(update={"inherits": ()}) == plan)
+        )
+    )
     return next(found, None)
+
+
+def _with_shares(plan: Plan, session: Session) -> Plan:
+    """The plan with its shares of earlier models, as they are signed."""
+    left = {
+        digest: max(0.0, 1.0 - _taken(digest, session))
+        for digest in {plan.parent, *(each.digest for each in plan.inherits)} - {None}
+        if digest is not None
+    }
+    for digest in {each.digest for each in plan.inherits}:
+        share = sum(each.share for each in plan.inherits if each.digest == digest)
+        if share > left[digest] + _SHARE_ROUNDING:
+            raise ConfigError(
+                f"the plan {plan.name} takes {share:g} of what {digest} cost, but earlier plans "
+                f"left {left[digest]:g} of it",
+                remedy="state a smaller share: no more than the whole of a model is ever carried",
+            )
+    if plan.inherits or plan.parent is None:
+        return plan
+    own = Inherited(digest=plan.parent, role="weights", share=left[plan.parent])
+    return plan.model_copy(update={"inherits": (own,)})
+
+
+def _taken(digest: str, session: Session) -> float:
+    """The part of a model's cost that plans carry; one that was given up carries nothing.
+
+    A plan counts while it may yet yield something: until all its runs have ended without.
+    """
+    runs = collect_runs(session.workspace, session.book.records)
+    taken = 0.0
+    for record in session.book.records:
+        if isinstance(record.body, Plan):
+            ends = {run.status for run in runs if run.start.plan == record.entry.digest}
+            if not ends or ends & {"completed", "open"}:
+                taken += sum(each.share for each in record.body.inherits if each.digest == digest)
+    return taken

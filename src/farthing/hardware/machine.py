@@ -4,19 +4,39 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
 from farthing.artifacts.canonical import sha256_hex
 from farthing.artifacts.settings import HardwareFigure
-from farthing.hardware.catalogue import cpus
+from farthing.errors import UnknownHardwareError
+from farthing.hardware.accelerators import Accelerator
+from farthing.hardware.catalogue import Catalogue, cpus, read_catalogue
+from farthing.hardware.sensors.boards import Board, visible_boards
 from farthing.quantity import Quantity, assumed
 
 CPU_THREAD = "cpu-thread"
+UNKNOWN_ACCELERATOR = "accelerator"
 
 _CPUINFO = Path("/proc/cpuinfo")
 _CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+
+@dataclass(frozen=True)
+class Host:
+    """The processors beside a machine's accelerators; their hours are in the accelerators' price.
+
+    Attributes:
+        name: the processor.
+        threads: hardware threads that this process may use.
+        watts_per_thread: W under load, or None where nobody has given a figure.
+    """
+
+    name: str
+    threads: int
+    watts_per_thread: Quantity | None
 
 
 @dataclass(frozen=True)
@@ -25,10 +45,14 @@ class Machine:
 
     Attributes:
         id: a stable short mark of host and processor; no serial number is in it.
-        name: the processor.
-        device: the kind of device counted.
+        name: the kind of device: the accelerators if there are any, else the processor.
+        device: the kind of device counted, as price lists name it.
         devices: how many of them this process may use.
         watts_per_device: W per device under load, or None where nobody has given a figure.
+        accelerator: the catalogue's id of the accelerators; None for processors, and for
+            accelerators that the catalogue does not know.
+        device_ids: the driver's ids of the accelerators.
+        host: the processors, where the devices are accelerators.
     """
 
     id: str
@@ -36,19 +60,41 @@ class Machine:
     device: str
     devices: int
     watts_per_device: Quantity | None
+    accelerator: str | None = None
+    device_ids: tuple[str, ...] = ()
+    host: Host | None = None
+
+    @property
+    def processor(self) -> Host:
+        """The processors, whether they are the devices or stand beside them."""
+        return self.host or Host(self.name, self.devices, self.watts_per_device)
 
 
-def detect_machine(figure: HardwareFigure | None = None, *, cpuinfo: Path = _CPUINFO) -> Machine:
-    """Find the processor, its threads, and its watts in the catalogue.
+def detect_machine(
+    figure: HardwareFigure | None = None,
+    *,
+    cpuinfo: Path = _CPUINFO,
+    boards: Sequence[Board] | None = None,
+    root: Path | None = None,
+) -> Machine:
+    """Find what this process holds: the accelerators that it sees, else the processor's threads.
 
     Args:
         figure: the user's own figure from `farthing.yaml`, which goes before the catalogue.
         cpuinfo: the kernel's description of the processor.
+        boards: the accelerators; None to ask their drivers.
+        root: the workspace, whose additions to the catalogue count.
+
+    Raises:
+        ConfigError: which accelerators are visible cannot be told.
     """
     marks = _read_cpuinfo(cpuinfo)
     model_name = marks.get("model name") or platform.processor() or platform.machine()
     identity = sha256_hex(f"{platform.node()}|{marks.get('vendor_id')}|{model_name}".encode())
     name, watts = _look_up(marks, model_name)
+    seen = visible_boards() if boards is None else boards
+    if seen:
+        return _with_accelerators(identity[:16], name, watts, seen, figure, root)
     if figure is not None:
         name = figure.name
         watts = assumed(figure.watts_per_device, "W", f"farthing.yaml: {figure.source}")
@@ -61,12 +107,17 @@ def detect_machine(figure: HardwareFigure | None = None, *, cpuinfo: Path = _CPU
     )
 
 
+def held_threads() -> frozenset[int]:
+    """The hardware threads that this process may run on, by the system's numbers."""
+    try:
+        return frozenset(os.sched_getaffinity(0))
+    except AttributeError:  # macOS has no affinity
+        return frozenset(range(os.cpu_count() or 1))
+
+
 def available_threads(quota: Path = _CPU_QUOTA) -> int:
     """Hardware threads that this process may use: by affinity, or its container's quota if less."""
-    try:
-        threads = len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS has no affinity
-        threads = os.cpu_count() or 1
+    threads = len(held_threads())
     try:
         allowed, period = quota.read_text().split()
         return (
@@ -74,6 +125,53 @@ def available_threads(quota: Path = _CPU_QUOTA) -> int:
         )
     except (OSError, ValueError):
         return threads
+
+
+def _with_accelerators(
+    identity: str,
+    processor: str,
+    watts: Quantity | None,
+    boards: Sequence[Board],
+    figure: HardwareFigure | None,
+    root: Path | None,
+) -> Machine:
+    """A machine whose devices are accelerators, of one kind or of several."""
+    names = sorted({board.name for board in boards})
+    entry = _known(read_catalogue(root), names)
+    name = entry.name if entry else " and ".join(names)
+    each = _tdp(entry)
+    if figure is not None:
+        name = figure.name
+        each = assumed(figure.watts_per_device, "W", f"farthing.yaml: {figure.source}")
+        if figure.host_watts_per_thread is not None:
+            said = f"farthing.yaml: {figure.source}"
+            watts = assumed(figure.host_watts_per_thread, "W", said)
+    return Machine(
+        id=identity,
+        name=name,
+        device=entry.id if entry else UNKNOWN_ACCELERATOR,
+        devices=len(boards),
+        watts_per_device=each,
+        accelerator=entry.id if entry else None,
+        device_ids=tuple(board.uuid for board in boards),
+        host=Host(processor, available_threads(), watts),
+    )
+
+
+def _known(catalogue: Catalogue, names: Sequence[str]) -> Accelerator | None:
+    """The catalogue's entry, if the devices are all of one kind that it knows."""
+    if len(names) != 1:
+        return None
+    try:
+        return catalogue.accelerator(names[0])
+    except UnknownHardwareError:
+        return None
+
+
+def _tdp(entry: Accelerator | None) -> Quantity | None:
+    if entry is None or entry.tdp_watts is None:
+        return None
+    return entry.tdp_watts.quantity(f"TDP of {entry.name}, {entry.tdp_watts.source}")
 
 
 def _read_cpuinfo(path: Path) -> dict[str, str]:

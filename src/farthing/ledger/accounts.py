@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -20,14 +20,18 @@ from farthing.artifacts.entries import (
 from farthing.artifacts.work import Work
 from farthing.artifacts.workspace import Workspace
 from farthing.errors import BookError
+from farthing.ledger.entry_ref import EntryRef
 from farthing.ledger.figures import Figures, Rates, bounded_figures, make_figures
 from farthing.ledger.journal import read_journal_end
 from farthing.ledger.meter import NO_WORK
+from farthing.ledger.readings import part_of, shared_readings, with_reading
 
 RunStatus = Literal["completed", "failed", "aborted", "open"]
 
 # Laps and differences of clocks round in the last digits.
 _ROUNDING_SECONDS = 1e-3
+
+_PARTS = (Evaluation, Extraction)
 
 _AMOUNTS = ("wall_seconds", "device_seconds", "cpu_seconds", "tokens", "flops", "optimizer_flops")
 
@@ -48,6 +52,9 @@ class RunAccount:
             run has not been closed yet.
         raised: whether `work` rests on entries of the book, because the journal was behind them.
         members: the "of which" entries that name this run.
+        entries: the entries of the book that `work` comes from: the run's start and its end, and
+            the readings of other meters.
+        member_entries: which entries `members` are, in their order.
     """
 
     start: RunStart
@@ -60,6 +67,8 @@ class RunAccount:
     most_seconds: float | None
     raised: bool
     members: tuple[Evaluation | Extraction, ...]
+    entries: tuple[EntryRef, ...] = ()
+    member_entries: tuple[EntryRef, ...] = ()
 
     def figures(self, rates: Rates, *, without: Work = NO_WORK) -> Figures:
         """What the run cost, or what is left of that without some of its members' parts.
@@ -78,39 +87,73 @@ class RunAccount:
 
 def collect_runs(workspace: Workspace, records: Sequence[Record]) -> list[RunAccount]:
     """The account of every run in the book, in the order of their numbers."""
-    ends: dict[int, tuple[RunEnd, str]] = {}
-    members: dict[int, list[Evaluation | Extraction]] = {}
+    ends: dict[int, tuple[RunEnd, Record]] = {}
+    members: dict[int, list[Record]] = {}
     segments: dict[int, Segment] = {}
     for record in records:
         if isinstance(record.body, RunEnd):
-            ends[record.body.run] = record.body, record.entry.time
+            ends[record.body.run] = record.body, record
         elif isinstance(record.body, Segment):
             segments[record.body.run] = record.body
         elif isinstance(record.body, (Evaluation, Extraction)):
-            members.setdefault(record.body.run, []).append(record.body)
+            members.setdefault(record.body.run, []).append(record)
     public_key = _public_key(records)
     accounts = []
     for record in records:
         if isinstance(record.body, RunStart):
-            of_which = tuple(members.get(record.body.run, ()))
-            floor = _signed_floor(of_which, segments.get(record.body.run))
-            if record.body.run in ends:
-                account = _closed(record, record.body, *ends[record.body.run], of_which, floor)
+            run = record.body.run
+            within = members.get(run, [])
+            of_which = tuple(each.body for each in within if isinstance(each.body, _PARTS))
+            floor = _signed_floor(of_which, segments.get(run))
+            entries: tuple[EntryRef, ...] = (EntryRef.of(record),)
+            if run in ends:
+                end, end_record = ends[run]
+                account = _closed(record, end, end_record.entry.time, of_which, floor)
+                entries = (*entries, EntryRef.of(end_record))
             else:
                 account = _open(workspace, record, record.body, of_which, floor, public_key)
-            accounts.append(account)
-    return accounts
+            of_parts = tuple(EntryRef.of(each) for each in within)
+            accounts.append(replace(account, entries=entries, member_entries=of_parts))
+    return _with_readings(accounts, records)
+
+
+def _with_readings(runs: Sequence[RunAccount], records: Sequence[Record]) -> list[RunAccount]:
+    """The runs whose energy another meter read, with what it read instead of what they said.
+
+    A run that lost its journal keeps its bounds: nobody knows how much of the reading is its own.
+    """
+    seconds = {run.start.run: run.work.wall_seconds for run in runs if run.evidence != "clock"}
+    read = shared_readings(records, seconds)
+    changed = []
+    for run in runs:
+        parts, entries = read.get(run.start.run, ((), ()))
+        if parts:
+            work = with_reading(run.work, parts)
+            held = run.work.device_seconds
+            members = tuple(
+                # Nobody read the members' parts apart: each has its part of the time.
+                each.model_copy(
+                    update={"work": part_of(work, each.work, each.work.device_seconds / held)}
+                )
+                if held
+                else each
+                for each in run.members
+            )
+            known = (*run.entries, *entries)
+            run = replace(run, work=work, members=members, entries=known)
+        changed.append(run)
+    return changed
 
 
 def _closed(
     record: Record,
-    start: RunStart,
     end: RunEnd,
     end_time: str,
     members: tuple[Evaluation | Extraction, ...],
     floor: Work,
 ) -> RunAccount:
-    work, raised = end.work, False
+    start, work, raised = record.body, end.work, False
+    assert isinstance(start, RunStart)  # the caller looks for nothing else
     if end.evidence != "meter":
         work, raised = _at_least(end.work, floor)
     return RunAccount(

@@ -9,11 +9,19 @@ from typing import Any
 from farthing.artifacts.canonical import sha256_hex
 from farthing.artifacts.chain import Head
 from farthing.artifacts.entries import Genesis, Purpose, read_book
-from farthing.artifacts.settings import BASES, WorkspaceSettings
+from farthing.artifacts.settings import WorkspaceSettings
 from farthing.artifacts.workspace import Workspace
 from farthing.ledger.accounts import RunAccount, collect_runs
-from farthing.ledger.figures import Figures, Rates, add_figures, make_rates
+from farthing.ledger.carried import expense_line
+from farthing.ledger.categories import Category, category_of
+from farthing.ledger.entry_ref import EntryRef
+from farthing.ledger.expenses import BookedExpense, booked_expenses
+from farthing.ledger.figures import Figures, add_figures
 from farthing.ledger.lineage import FamilyCost, family_costs
+from farthing.ledger.lines import BillLine
+from farthing.ledger.rates import Pricing, make_pricing, other_rates
+from farthing.ledger.rates_text import missing_rates, rates_notes
+from farthing.ledger.tree import CostTree
 
 BASELINE = "none: this is a bill, not a comparison"
 
@@ -22,16 +30,16 @@ _ALWAYS_LEFT_OUT = (
     "installation and downloads",
     "interactive generation and serving",
     "idle time between commands, and what a command does after its last run has ended",
-    "network and storage",
+    "network and storage, but for what an expense of the book names",
     "memory, disks, fans and power supplies beyond what the energy method covers",
     "embodied carbon of the hardware, and water",
-    "work outside this workspace: the book covers logged work only",
+    "prior research, and other work outside this workspace: the book covers logged work only",
 )
 
 
 @dataclass(frozen=True)
 class RunLine:
-    """One run on the bill."""
+    """One run on the bill; `entries` are those of the book from which it can be reckoned again."""
 
     run: int
     name: str
@@ -42,10 +50,33 @@ class RunLine:
     started: str
     machine: str
     figures: Figures
+    category: Category
+    entries: tuple[EntryRef, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return {**{k: v for k, v in vars(self).items() if k != "figures"}, **self.figures.to_json()}
+        plain = {k: v for k, v in vars(self).items() if k not in ("figures", "entries")}
+        return {
+            **plain,
+            **self.figures.to_json(),
+            "entries": [vars(entry) for entry in self.entries],
+        }
+
+    @property
+    def line(self) -> BillLine:
+        """The same as a line beside those of other bills."""
+        return BillLine(
+            category=self.category,
+            relation="own",
+            what=f"{self.purpose} {self.name}",
+            run=self.run,
+            attempt=self.attempt,
+            status=self.status,
+            reason=self.reason,
+            share=1.0,
+            figures=self.figures,
+            entries=self.entries,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +86,9 @@ class Bill:
     Attributes:
         project: the book's name for itself.
         lines: every run, failed, aborted and open ones included.
-        purposes: sums per purpose.
-        total: the sum of all lines.
+        expenses: money beside the hours of devices.
+        purposes: sums of the runs per purpose.
+        total: the sum of all lines and expenses.
         families: the members of every plan, three ways.
         basis: on what the figures rest (prices, PUE, grid), in words.
         unknown: figures that nobody has given, with how to give them, and runs whose journal was
@@ -70,6 +102,7 @@ class Bill:
 
     project: str
     lines: tuple[RunLine, ...]
+    expenses: tuple[BillLine, ...]
     purposes: dict[Purpose, Figures]
     total: Figures
     families: tuple[FamilyCost, ...]
@@ -80,11 +113,17 @@ class Bill:
     head: Head
     key: str
 
+    @property
+    def all_lines(self) -> tuple[BillLine, ...]:
+        """Runs and expenses; they add up to `total`."""
+        return (*(line.line for line in self.lines), *self.expenses)
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; null is unknown."""
         return {
             "project": self.project,
             "runs": [line.to_json() for line in self.lines],
+            "expenses": [line.to_json() for line in self.expenses],
             "purposes": {name: figures.to_json() for name, figures in self.purposes.items()},
             "total": self.total.to_json(),
             "families": [family.to_json() for family in self.families],
@@ -97,8 +136,38 @@ class Bill:
         }
 
 
-def make_bill(workspace: Workspace, settings: WorkspaceSettings) -> Bill:
-    """Verify the book and add it up.
+@dataclass(frozen=True)
+class Accounts:
+    """A verified book, added up as far as every bill needs it.
+
+    Attributes:
+        project: the book's name for itself.
+        tree: its artifacts and runs.
+        pricing: the rates of each run.
+        expenses: money beside the hours of devices.
+        notes: what is odd about the book itself.
+        head: count and digest of its last entry.
+        key: fingerprint of the key that signed it.
+    """
+
+    project: str
+    tree: CostTree
+    pricing: Pricing
+    expenses: tuple[BookedExpense, ...]
+    notes: tuple[str, ...]
+    head: Head
+    key: str
+
+
+def read_accounts(
+    workspace: Workspace, settings: WorkspaceSettings, *, book_only: bool = False
+) -> Accounts:
+    """Verify the book and read out of it what bills need.
+
+    Args:
+        workspace: whose book it is.
+        settings: rates that the book lacks.
+        book_only: take no rate from `settings`.
 
     Raises:
         BookError: there is no book, or it does not verify.
@@ -106,79 +175,81 @@ def make_bill(workspace: Workspace, settings: WorkspaceSettings) -> Bill:
     """
     book = read_book(workspace.book_file)
     records = book.records
-    rates = make_rates(settings)
+    pricing = make_pricing(records, settings, book_only=book_only)
     runs = collect_runs(workspace, records)
-    lines = tuple(_line(run, rates) for run in runs)
-    purposes: dict[Purpose, Figures] = {}
-    for purpose in dict.fromkeys(line.purpose for line in lines):
-        purposes[purpose] = add_figures(line.figures for line in lines if line.purpose == purpose)
     genesis = records[0].body
     assert isinstance(genesis, Genesis)  # the reader takes the key from it
-    families = family_costs(records, runs, rates)
-    left_out = list(_ALWAYS_LEFT_OUT)
-    if rates.pue is None:
-        left_out.append("cooling and power distribution: this is IT energy only, PUE is not set")
-    return Bill(
+    tree = CostTree(records, runs)
+    odd = (*other_rates(pricing, len(runs)), *tree.oversubscribed())
+    return Accounts(
         project=genesis.project,
-        lines=lines,
-        purposes=purposes,
-        total=add_figures(line.figures for line in lines),
-        families=families,
-        basis=_basis(rates),
-        unknown=(*_unknown(rates, runs, lines), *_from_outside(families)),
-        notes=_notes(book.torn_bytes, runs),
-        left_out=tuple(left_out),
+        tree=tree,
+        pricing=pricing,
+        expenses=booked_expenses(records, runs),
+        notes=(*_notes(book.torn_bytes, runs), *odd),
         head=records[-1].entry.head,
         key=sha256_hex(bytes.fromhex(genesis.public_key)),
     )
 
 
-def _line(run: RunAccount, rates: Rates) -> RunLine:
-    start = run.start
-    return RunLine(
-        run=start.run,
-        name=start.name,
-        attempt=start.attempt,
-        purpose=start.purpose,
-        status=run.status,
-        reason=run.reason,
-        started=run.started,
-        machine=f"{start.machine.devices} x {start.machine.device}, {start.machine.name}",
-        figures=run.figures(rates),
+def make_bill(
+    workspace: Workspace, settings: WorkspaceSettings, *, book_only: bool = False
+) -> Bill:
+    """Verify the book and add it up.
+
+    Args:
+        workspace: whose book it is.
+        settings: rates that the book lacks.
+        book_only: take no rate from `settings`: what the book lacks is unknown.
+
+    Raises:
+        BookError: there is no book, or it does not verify.
+        UnknownHardwareError: `farthing.yaml` names a grid that the catalogue lacks.
+    """
+    accounts = read_accounts(workspace, settings, book_only=book_only)
+    runs, pricing = accounts.tree.runs, accounts.pricing
+    lines = tuple(_line(run, pricing) for run in runs)
+    expenses = tuple(
+        expense_line(each, "own", 1.0, pricing, min(each.seconds, default=0))
+        for each in accounts.expenses
+    )
+    purposes: dict[Purpose, Figures] = {}
+    for purpose in dict.fromkeys(line.purpose for line in lines):
+        purposes[purpose] = add_figures(line.figures for line in lines if line.purpose == purpose)
+    families = family_costs(accounts.tree, pricing, accounts.expenses)
+    return Bill(
+        project=accounts.project,
+        lines=lines,
+        expenses=expenses,
+        purposes=purposes,
+        total=add_figures([line.figures for line in lines] + [line.figures for line in expenses]),
+        families=families,
+        basis=rates_notes(pricing, len(runs)),
+        unknown=(*unknown_figures(accounts), *_from_outside(families)),
+        notes=(*accounts.notes, *_unshared(accounts)),
+        left_out=left_out(pricing, len(runs)),
+        head=accounts.head,
+        key=accounts.key,
     )
 
 
-def _basis(rates: Rates) -> tuple[str, ...]:
-    notes = ["time is wall time held, start-up, idle and failed work included"]
-    for basis, price in rates.usd_per_device_hour.items():
-        if price is not None:
-            notes.append(f"{basis}: {price.value:g} USD per device-hour ({price.source})")
-    if rates.pue is None:
-        notes.append("energy: IT energy only, PUE not set")
-    else:
-        notes.append(f"energy: IT energy x PUE {rates.pue.value:g} ({rates.pue.source})")
-    if rates.grams_per_kwh is not None:
-        grams = rates.grams_per_kwh
-        notes.append(f"carbon: operational, {grams.value:g} g/kWh ({grams.source})")
-    return tuple(notes)
+def left_out(pricing: Pricing, runs: int) -> tuple[str, ...]:
+    """What no figure of a bill of this book contains."""
+    if all(rates.pue is not None for _, rates, _ in pricing.spans(runs)):
+        return _ALWAYS_LEFT_OUT
+    said = "cooling and power distribution: this is IT energy only, PUE is not set"
+    return (*_ALWAYS_LEFT_OUT, said)
 
 
-def _unknown(rates: Rates, runs: Sequence[RunAccount], lines: Sequence[RunLine]) -> tuple[str, ...]:
-    notes = []
-    missing = [basis for basis in BASES if rates.usd_per_device_hour[basis] is None]
-    if missing:
-        notes.append(f"USD ({', '.join(missing)}): unknown (set prices in farthing.yaml)")
-    if rates.grams_per_kwh is None:
-        low, high = rates.grams_range
-        notes.append(
-            "kg CO2e: the grid is not set (set grid in farthing.yaml); the range shown runs from "
-            f"the catalogue's cleanest grid ({low.value:g} g/kWh) to its dirtiest "
-            f"({high.value:g} g/kWh)"
-        )
+def unknown_figures(accounts: Accounts) -> tuple[str, ...]:
+    """Figures that nobody has given, with how to give them, and runs that lost their journal."""
+    runs, pricing = accounts.tree.runs, accounts.pricing
+    notes = list(missing_rates(pricing, len(runs)))
     blind = {
         run.start.machine.name
-        for run, line in zip(runs, lines, strict=True)
-        if line.figures.kwh is None and line.figures.wall_hours is not None
+        for run in runs
+        if (figures := run.figures(pricing.of(run.start.run))).kwh is None
+        and figures.wall_hours is not None
     }
     if blind:
         notes.append(
@@ -188,6 +259,34 @@ def _unknown(rates: Rates, runs: Sequence[RunAccount], lines: Sequence[RunLine])
         )
     notes += [_lost_journal(run) for run in runs if run.evidence == "clock"]
     return tuple(notes)
+
+
+def _line(run: RunAccount, pricing: Pricing) -> RunLine:
+    start = run.start
+    rates = pricing.entry_of(start.run)
+    return RunLine(
+        run=start.run,
+        name=start.name,
+        attempt=start.attempt,
+        purpose=start.purpose,
+        status=run.status,
+        reason=run.reason,
+        started=run.started,
+        machine=f"{start.machine.devices} x {start.machine.device}, {start.machine.name}",
+        figures=run.figures(pricing.of(start.run)),
+        category=category_of(run),
+        entries=tuple(sorted({*run.entries, *((rates,) if rates else ())})),
+    )
+
+
+def _unshared(accounts: Accounts) -> list[str]:
+    """Expenses that stand in the total and on no artifact's bill."""
+    return [
+        f"the expense {each.body.what!r} names a cause that held nothing: it is in the total, and "
+        "on the bill of no artifact"
+        for each in accounts.expenses
+        if not sum(each.seconds.values())
+    ]
 
 
 def _from_outside(families: Sequence[FamilyCost]) -> list[str]:

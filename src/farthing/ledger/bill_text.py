@@ -1,151 +1,67 @@
-"""The bill as tables for a terminal."""
+"""The bill as tables for a terminal of 80 columns."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from farthing.artifacts.settings import BASES, Basis
+from farthing.ledger.artifact_bill import ArtifactBill
 from farthing.ledger.bill import BASELINE, Bill
+from farthing.ledger.categories import CATEGORIES
+from farthing.ledger.entry_ref import EntryRef, numbers_text
 from farthing.ledger.figures import Figures
 from farthing.ledger.lineage import FamilyCost
+from farthing.ledger.lines import (
+    RELATIONS,
+    VIEWS,
+    BillLine,
+    entries_of,
+    kind_of,
+    kinds_of,
+    sums_by_category,
+)
 from farthing.quantity import MARKS_EXPLAINED, Quantity, marked, marked_with_range
+
+_WIDTH = 80
+# Below a line, under its words.
+_IN = " " * 6
 
 
 def print_bill(bill: Bill, console: Console) -> None:
     """Write the whole bill: runs, sums, members, basis, what is unknown and left out, the head."""
-    _print_runs(bill, console)
-    console.print(_sums_table(bill))
+    basis = _shown_basis(bill.total)
+    _print_runs(bill, basis, console)
+    _print_table(_purposes_table(bill, basis), console)
+    _print_table(_total_table("Total of the book", bill.total), console)
     for family in bill.families:
-        console.print(_family_table(family, _shown_basis(bill)))
-    _print_list(console, "Basis", (*bill.basis, f"baseline: {BASELINE}"))
-    _print_list(console, "Unknown", bill.unknown)
-    _print_list(console, "Notes", bill.notes)
-    _print_list(console, "Not in this bill", bill.left_out)
-    console.print(MARKS_EXPLAINED, highlight=False)
-    console.print(
-        f"Book {bill.project}: {bill.head.count} entries, head {bill.head.digest}. "
-        "Store both elsewhere: with them, a cut tail shows.",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
-    )
+        _print_family(family, basis, console)
+    _print_foot(bill, console)
 
 
-def _print_runs(bill: Bill, console: Console) -> None:
-    basis = _shown_basis(bill)
-    table = _table("Runs", "run", "what", "ended", "wall h", "tokens", *_short_headings(basis))
-    for line in bill.lines:
-        attempt = f" (attempt {line.attempt})" if line.attempt > 1 else ""
-        table.add_row(
-            str(line.run),
-            escape(f"{line.purpose} {line.name}{attempt}"),
-            line.status,
-            marked(line.figures.wall_hours),
-            _count(line.figures.tokens),
-            *_cells(line.figures, basis),
-        )
-    console.print(table)
-    for line in bill.lines:
-        if line.status != "completed" and line.reason:
-            reason = line.reason.splitlines()[0]
-            console.print(
-                f"  run {line.run} {line.status}: {reason}", highlight=False, markup=False
-            )
-
-
-def _sums_table(bill: Bill) -> Table:
-    columns = [*bill.purposes.values(), bill.total]
-    table = _table("Sums, with the range each figure may lie in", "", *bill.purposes, "total")
-    table.add_row("wall h", *(marked_with_range(each.wall_hours) for each in columns))
-    table.add_row("device-h", *(marked_with_range(each.device_hours) for each in columns))
-    table.add_row("CPU-h", *(marked_with_range(each.cpu_hours) for each in columns))
-    table.add_row("tokens", *(_count(each.tokens) for each in columns))
-    table.add_row("FLOP, model", *(_count(each.flops) for each in columns))
-    table.add_row("FLOP, optimizer", *(_count(each.optimizer_flops) for each in columns))
-    table.add_row("kWh", *(marked_with_range(each.kwh) for each in columns))
-    for basis in BASES:
-        table.add_row(f"USD {basis}", *(marked_with_range(each.usd[basis]) for each in columns))
-    table.add_row(
-        "kg CO2e", *(carbon_text(each, marked_with_range(each.kg_co2e)) for each in columns)
-    )
-    return table
-
-
-def _family_table(family: FamilyCost, basis: Basis) -> Table:
-    """One row per member; every amount three ways: no single number says what a member costs."""
-    views = ("marginal", "amort.", "loaded")
-    table = _table(
-        f"Members of {escape(family.name)}: marginal (parent excluded), amortised (plus the share "
-        f"of the parent), fully loaded (plus the whole parent); USD {basis}",
-        "member",
-        "share",
-        *(f"{unit}\n{view}" for unit in ("device-h", "kWh", "USD") for view in views),
-    )
-    table.columns[0].no_wrap = True
-    parent = family.parent
-    table.add_row(
-        "(parent: everything else)",
-        "",
-        *_three(parent.device_hours),
-        *_three(parent.kwh),
-        *_three(parent.usd[basis]),
-    )
-    if family.inherited is not None:
-        table.add_row(
-            "(of which inherited)",
-            "",
-            *_three(family.inherited.device_hours),
-            *_three(family.inherited.kwh),
-            *_three(family.inherited.usd[basis]),
-        )
-    table.add_section()
-    for member in family.members:
-        ways = (member.marginal, member.amortised, member.fully_loaded)
-        table.add_row(
-            escape(member.shape),
-            f"{member.share:.3f}",
-            *(marked(way.device_hours) for way in ways),
-            *(marked(way.kwh) for way in ways),
-            *(marked(way.usd[basis]) for way in ways),
-        )
-    return table
-
-
-def _three(value: Quantity | None) -> tuple[str, str, str]:
-    """The parent's own figure stands once, under the last view."""
-    return "", "", marked(value)
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
-    for name in columns:
-        table.add_column(name, overflow="fold")
-    return table
-
-
-def _cells(figures: Figures, basis: Basis) -> tuple[str, ...]:
-    """The figures under the headings `_short_headings`."""
-    return (
-        marked(figures.device_hours),
-        _count(figures.flops),
-        marked(figures.kwh),
-        marked(figures.usd[basis]),
-        carbon_text(figures, marked(figures.kg_co2e)),
-    )
-
-
-def _short_headings(basis: Basis) -> tuple[str, ...]:
-    return ("device-h", "FLOP", "kWh", f"USD {basis}", "kg CO2e")
-
-
-def _shown_basis(bill: Bill) -> Basis:
-    """The first basis that has a price: tables have room for one, the sums show all four."""
-    priced = [basis for basis in BASES if bill.total.usd[basis] is not None]
-    return priced[0] if priced else BASES[0]
+def print_artifact_bill(bill: ArtifactBill, console: Console) -> None:
+    """Write an artifact's bill: its lines by category, its sums, the three views, and the rest."""
+    basis = _shown_basis(bill.views["fully_loaded"])
+    _say(console, f"Bill of {bill.what}", f"{bill.artifact}", VIEWS[bill.view])
+    for (relation, category), figures in sums_by_category(bill.lines).items():
+        key = relation, category
+        lines = [each for each in bill.lines if (each.relation, each.category) == key]
+        console.print()
+        _say(console, f"{category}: {CATEGORIES[category]}", f"({RELATIONS[relation]})")
+        _print_lines(lines, basis, console)
+        if len(lines) > 1:
+            _print_row(console, "      sum", _amounts(figures, basis), width=50)
+    console.print()
+    _print_table(_total_table(f"Total, {bill.view.replace('_', ' ')}", bill.total), console)
+    table = _table(f"The three views; USD {basis}", "view", *_SHORT, "kind of USD")
+    for view, sums in bill.views.items():
+        table.add_row(view.replace("_", " "), *_short(sums, basis), kind_of(sums.usd[basis]))
+    _print_table(table, console)
+    _print_list(console, "Excluded", bill.excluded)
+    _print_foot(bill, console)
 
 
 def carbon_text(figures: Figures, text: str) -> str:
@@ -156,14 +72,192 @@ def carbon_text(figures: Figures, text: str) -> str:
     return f"{low:.1g} .. {high:.1g}"
 
 
+# Headings of the short form of a cost vector: a table has room for one basis, the sums show all.
+_SHORT = ("device-h", "kWh", "USD", "kg CO2e")
+
+
+def _short(figures: Figures, basis: Basis) -> tuple[str, ...]:
+    return (
+        marked(figures.device_hours),
+        marked(figures.kwh),
+        marked(figures.usd[basis]),
+        carbon_text(figures, marked(figures.kg_co2e)),
+    )
+
+
+def _print_runs(bill: Bill, basis: Basis, console: Console) -> None:
+    console.print("Every run and expense", style="italic")
+    _print_lines(bill.all_lines, basis, console)
+    console.print()
+
+
+def _print_lines(lines: Iterable[BillLine], basis: Basis, console: Console) -> None:
+    """Each line with, below it, how sure its figures are and the entries behind them."""
+    heading = f"{'run':>4}  {'what':<33} {'ended':<10}"
+    _print_row(console, heading, ("device-h", "kWh", _heading(basis)), width=50)
+    for line in lines:
+        attempt = f" (attempt {line.attempt})" if line.attempt and line.attempt > 1 else ""
+        words = textwrap.wrap(f"{line.what}{attempt}", 33) or [""]
+        run = "" if line.run is None else str(line.run)
+        first = f"{run:>4}  {words[0]:<33} {line.status or '':<10}"
+        _print_row(console, first, _amounts(line.figures, basis), width=50)
+        notes = []
+        if line.status not in (None, "completed") and line.reason:
+            notes.append(line.reason.splitlines()[0])
+        if line.share != 1.0:
+            notes.append(f"{line.share:.4g} of it")
+        notes.append(f"{_kinds_text(line.figures)}; {_entries_text(line.entries)}")
+        for note in (*words[1:], *notes):
+            _say(console, *textwrap.wrap(note, _WIDTH, initial_indent=_IN, subsequent_indent=_IN))
+
+
+def _print_row(console: Console, label: str, cells: Iterable[str], *, width: int) -> None:
+    """A label, on a line of its own where it is too long, and figures in columns of ten."""
+    if len(label) > width:
+        _say(console, label)
+        label = ""
+    _say(console, f"{label:<{width}}" + "".join(f"{cell:>10}" for cell in cells))
+
+
+def _amounts(figures: Figures, basis: Basis) -> tuple[str, ...]:
+    return marked(figures.device_hours), marked(figures.kwh), marked(figures.usd[basis])
+
+
+def _heading(basis: Basis) -> str:
+    """Of a column of ten."""
+    return f"$ {basis}".replace("on_demand", "demand")
+
+
+def _kinds_text(figures: Figures) -> str:
+    """How sure the figures are, in words: those of one kind together."""
+    by_kind: dict[str, list[str]] = {}
+    for name, kind in kinds_of(figures).items():
+        by_kind.setdefault(kind, []).append(name)
+    return ", ".join(f"{' and '.join(names)} {kind}" for kind, names in by_kind.items())
+
+
+def _entries_text(entries: Sequence[EntryRef]) -> str:
+    word = "entry" if len(entries) == 1 else "entries"
+    return f"{word} {numbers_text(each.number for each in entries)}"
+
+
+def _purposes_table(bill: Bill, basis: Basis) -> Table:
+    table = _table(f"Sums by purpose; USD {basis}", "", *_SHORT)
+    sums: list[tuple[str, Figures]] = [*bill.purposes.items(), ("total", bill.total)]
+    for name, figures in sums:
+        if name == "total":
+            table.add_section()
+        table.add_row(name, *_short(figures, basis))
+    return table
+
+
+def _total_table(title: str, figures: Figures) -> Table:
+    table = _table(f"{title}, with the range each figure may lie in", "", "", "kind")
+    rows = {
+        "wall h": figures.wall_hours,
+        "device-h": figures.device_hours,
+        "CPU-h": figures.cpu_hours,
+        "kWh": figures.kwh,
+        **{f"USD {basis}": figures.usd[basis] for basis in BASES},
+    }
+    for name, value in rows.items():
+        table.add_row(name, marked_with_range(value), kind_of(value))
+    carbon = carbon_text(figures, marked_with_range(figures.kg_co2e))
+    # Only the ends are known where no grid is set: an estimate, and no figure.
+    bounds = "bounds only" if figures.kg_co2e_range else kind_of(figures.kg_co2e)
+    table.add_row("kg CO2e, operational", carbon, bounds)
+    others = {"kg CO2e, embodied": figures.kg_embodied, "litres of water": figures.litres}
+    for name, value in others.items():
+        if value is not None:
+            table.add_row(name, marked_with_range(value), kind_of(value))
+    counts = {
+        "tokens": figures.tokens,
+        "FLOP, model": figures.flops,
+        "FLOP, optimizer": figures.optimizer_flops,
+    }
+    for name, value in counts.items():
+        table.add_row(name, _count(value), kind_of(value))
+    return table
+
+
+def _print_family(family: FamilyCost, basis: Basis, console: Console) -> None:
+    """Every amount three ways: no single number says what a member costs."""
+    _say(
+        console,
+        f"Members of {family.name}:",
+        "marginal (parent excluded), amortised (plus the share of the parent),",
+        f"fully loaded (plus the whole parent); USD {basis}",
+    )
+    _print_row(console, "", ("device-h", "kWh", _heading(basis), "kind of $"), width=40)
+    parents = {"(parent: everything else)": family.parent}
+    if family.inherited is not None:
+        parents["(of which inherited)"] = family.inherited
+    for shape, figures in family.unregistered.items():
+        parents[f"(of which {shape}, never registered)"] = figures
+    for name, figures in parents.items():
+        _print_row(console, name, _four(figures, basis), width=40)
+    for member in family.members:
+        _say(console, f"{member.shape}, share {member.share:.3f}")
+        ways = {
+            "  marginal": member.marginal,
+            "  amortised": member.amortised,
+            "  fully loaded": member.fully_loaded,
+        }
+        for view, figures in ways.items():
+            _print_row(console, view, _four(figures, basis), width=40)
+    console.print()
+
+
+def _four(figures: Figures, basis: Basis) -> tuple[str, ...]:
+    return (*_amounts(figures, basis), kind_of(figures.usd[basis]))
+
+
+def _print_foot(bill: Bill | ArtifactBill, console: Console) -> None:
+    _print_list(console, "Basis", (*bill.basis, f"baseline: {BASELINE}"))
+    _print_list(console, "Unknown", bill.unknown)
+    _print_list(console, "Notes", bill.notes)
+    _print_list(console, "Not in this bill", bill.left_out)
+    if isinstance(bill, ArtifactBill):
+        used = len(entries_of(bill.lines))
+        _say(console, f"The lines rest on {used} of the {bill.head.count} entries of the book.")
+    _say(
+        console,
+        MARKS_EXPLAINED,
+        f"Book {bill.project}: {bill.head.count} entries, head",
+        bill.head.digest,
+        "Store both elsewhere: with them, a cut tail shows.",
+    )
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
+    for name in columns:
+        table.add_column(name, overflow="fold")
+    return table
+
+
+def _print_table(table: Table, console: Console) -> None:
+    console.print(table, width=min(_WIDTH, console.width))
+
+
+def _shown_basis(figures: Figures) -> Basis:
+    """The first basis that has a price: tables have room for one, the sums show all four."""
+    priced = [basis for basis in BASES if figures.usd[basis] is not None]
+    return priced[0] if priced else BASES[0]
+
+
 def _count(value: Quantity | None) -> str:
     if value is None:
         return "unknown"
     return f"{value.value:,.0f}" if value.value < 1e6 else f"{value.value:.3e}"
 
 
+def _say(console: Console, *lines: str) -> None:
+    for line in lines:
+        console.print(line, highlight=False, markup=False, width=min(_WIDTH, console.width))
+
+
 def _print_list(console: Console, title: str, items: Sequence[str]) -> None:
     if items:
         console.print(title, style="bold")
-        for item in items:
-            console.print(f"  - {item}", highlight=False, markup=False)
+        _say(console, *(f"  - {item}" for item in items))

@@ -13,21 +13,24 @@ def environment(torch_version: str | None, threads: int | None, machine: Machine
 
     Args:
         torch_version: `torch.__version__`, where torch is used.
-        threads: threads that the computation uses; None for one per device.
+        threads: threads that the computation uses; None for all that are held.
         machine: what the run holds.
     """
     return Environment(
         python=platform.python_version(),
         torch=torch_version,
-        threads=threads or machine.devices,
+        threads=threads or machine.processor.threads,
         platform=platform.platform(),
-        cpu=machine.name,
+        cpu=machine.processor.name,
     )
 
 
 def machine_record(machine: Machine) -> MachineRecord:
     """The machine as the book names it."""
-    watts = machine.watts_per_device
+    watts, host = machine.watts_per_device, machine.host
+    source = watts.source if watts else None
+    if source is not None and host is not None and host.watts_per_thread is not None:
+        source = f"{source}; processors: {host.watts_per_thread.source}"
     return MachineRecord(
         id=machine.id,
         name=machine.name,
@@ -36,5 +39,7 @@ def machine_record(machine: Machine) -> MachineRecord:
         watts=watts.value if watts else None,
         watts_low=watts.low if watts else None,
         watts_high=watts.high if watts else None,
-        watts_source=watts.source if watts else None,
+        watts_source=source,
+        accelerator=machine.accelerator,
+        device_ids=machine.device_ids,
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from farthing.artifacts.entries import MachineRecord
@@ -16,14 +16,25 @@ _SECONDS_PER_HOUR = 3600.0
 _JOULES_PER_KWH = 3.6e6
 _KG_PER_GRAM = 1e-3
 
+# The figures of a bill in the order in which it shows them; money stands after energy.
+AMOUNTS = (
+    *("wall_hours", "device_hours", "cpu_hours", "tokens", "flops", "optimizer_flops", "kwh"),
+    *("kg_co2e", "kg_embodied", "litres"),
+)
+_MONEY = AMOUNTS.index("kg_co2e")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rates:
-    """What turns device-hours and joules into dollars and grams; None where nobody set it."""
+    """What turns device-hours and joules into dollars and grams; None where nobody set it.
+
+    `grams_range` holds the cleanest and the dirtiest grid of the catalogue; None where only the
+    book may speak and does not say what they were.
+    """
 
     usd_per_device_hour: dict[Basis, Quantity | None]
     grams_per_kwh: Quantity | None
-    grams_range: tuple[Quantity, Quantity]
+    grams_range: tuple[Quantity, Quantity] | None
     pue: Quantity | None
     watts_per_device: Quantity | None
 
@@ -33,7 +44,8 @@ class Figures:
     """The cost vector of some work; None is unknown and never zero, an interval is no measurement.
 
     `kg_co2e` is operational. Where no grid is set it is unknown, and `kg_co2e_range` says what it
-    would be on the cleanest and the dirtiest grid of the catalogue.
+    would be on the cleanest and the dirtiest grid of the catalogue. `kg_embodied` and `litres` are
+    None until something sets them: no rate here turns work into either.
     """
 
     wall_hours: Quantity | None
@@ -46,6 +58,17 @@ class Figures:
     usd: dict[Basis, Quantity | None]
     kg_co2e: Quantity | None
     kg_co2e_range: tuple[float, float] | None
+    kg_embodied: Quantity | None = None
+    litres: Quantity | None = None
+
+    def amounts(self) -> Iterator[tuple[str, Basis | None, Quantity | None]]:
+        """Every figure by its name, and the basis where it is money."""
+        for name in AMOUNTS[:_MONEY]:
+            yield name, None, getattr(self, name)
+        for basis in BASES:
+            yield "usd", basis, self.usd[basis]
+        for name in AMOUNTS[_MONEY:]:
+            yield name, None, getattr(self, name)
 
     def scaled(self, share: float) -> Figures:
         """A share of everything, from 0 to 1."""
@@ -64,26 +87,16 @@ class Figures:
                 if self.kg_co2e_range
                 else None
             ),
+            kg_embodied=_scaled(self.kg_embodied, share),
+            litres=_scaled(self.litres, share),
         )
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; null is unknown."""
-        amounts = {
-            name: _json(getattr(self, name))
-            for name in (
-                "wall_hours",
-                "device_hours",
-                "cpu_hours",
-                "tokens",
-                "flops",
-                "optimizer_flops",
-            )
-        }
         return {
-            **amounts,
-            "kwh": _json(self.kwh),
+            **{name: _json(getattr(self, name)) for name in AMOUNTS[:_MONEY]},
             "usd": {basis: _json(value) for basis, value in self.usd.items()},
-            "kg_co2e": _json(self.kg_co2e),
+            **{name: _json(getattr(self, name)) for name in AMOUNTS[_MONEY:]},
             "kg_co2e_range": list(self.kg_co2e_range) if self.kg_co2e_range else None,
         }
 
@@ -181,7 +194,6 @@ def _priced(amounts: _Amounts, rates: Rates) -> Figures:
     kwh = energy.scaled(1 / _JOULES_PER_KWH, "kWh") if energy else None
     if kwh is not None and rates.pue is not None:
         kwh = kwh.times(rates.pue, "kWh")
-    low, high = rates.grams_range
     return Figures(
         wall_hours=amounts.wall_hours,
         device_hours=device_hours,
@@ -197,11 +209,7 @@ def _priced(amounts: _Amounts, rates: Rates) -> Figures:
             for basis, price in rates.usd_per_device_hour.items()
         },
         kg_co2e=_carbon(kwh, rates.grams_per_kwh),
-        kg_co2e_range=(
-            (kwh.low * low.value * _KG_PER_GRAM, kwh.high * high.value * _KG_PER_GRAM)
-            if kwh is not None and rates.grams_per_kwh is None
-            else None
-        ),
+        kg_co2e_range=_carbon_range(kwh, rates),
     )
 
 
@@ -229,7 +237,31 @@ def add_figures(parts: Iterable[Figures]) -> Figures:
             if known and len(known) == len(ranges)
             else None
         ),
+        kg_embodied=total((part.kg_embodied for part in every), "kg") if every else None,
+        litres=total((part.litres for part in every), "L") if every else None,
     )
+
+
+def expense_figures(usd: dict[Basis, Quantity | None], rates: Rates) -> Figures:
+    """Money alone: no hours, no energy and no carbon, all of them known to be none.
+
+    Args:
+        usd: per basis; a basis that it does not belong to costs nothing.
+        rates: the rates of the run that caused it; they say which figures are known at all.
+    """
+    nothing = _priced(
+        _Amounts(
+            wall_hours=measured(0.0, "h", "no time held"),
+            device_hours=measured(0.0, "h", "no time held"),
+            cpu_hours=measured(0.0, "h", "no time held"),
+            tokens=measured(0.0, "tokens", "none"),
+            flops=measured(0.0, "FLOP", "none"),
+            optimizer_flops=measured(0.0, "FLOP", "none"),
+            joules=measured(0.0, "J", "nothing spent"),
+        ),
+        rates,
+    )
+    return replace(nothing, usd=usd)
 
 
 def _energy(work: Work, machine: MachineRecord, rates: Rates) -> Quantity | None:
@@ -291,6 +323,14 @@ def _carbon(kwh: Quantity | None, grams: Quantity | None) -> Quantity | None:
     if kwh is None or grams is None:
         return None
     return kwh.times(grams, "g").scaled(_KG_PER_GRAM, "kg")
+
+
+def _carbon_range(kwh: Quantity | None, rates: Rates) -> tuple[float, float] | None:
+    """Kilograms on the cleanest and on the dirtiest grid, where no grid is set."""
+    if kwh is None or rates.grams_per_kwh is not None or rates.grams_range is None:
+        return None
+    low, high = rates.grams_range
+    return kwh.low * low.value * _KG_PER_GRAM, kwh.high * high.value * _KG_PER_GRAM
 
 
 def _between(low_seconds: float, high_seconds: float) -> Quantity:

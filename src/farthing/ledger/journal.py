@@ -3,15 +3,20 @@
 The journal `journals/NUMBER.jsonl` continues from the run.start entry of the book: the first
 line's `prev` is that entry's digest. While the run lives it holds a lock on its journal; a run
 without an end whose journal is free is therefore dead, and the next `Book.open` closes it with the
-work of its last heartbeat. Heartbeats are not flushed: a killed process loses none of them, a power
-cut the last seconds. Whoever enters a part of the run's work in the book (`Evaluation`,
+work of its last heartbeat. Heartbeats are not flushed: a killed process loses none that was
+written, a power cut the last seconds. Each step has one as long as writing them stays a small part
+of what is metered; where steps are shorter, about a second of them shares one. In a long operation
+a thread writes them. Whoever enters a part of the run's work in the book (`Evaluation`,
 `Extraction`) flushes first, with `beat(..., flush=True)`, so that the whole never lags its parts.
 """
 
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -36,6 +41,12 @@ from farthing.ledger.locks import FileLock
 from farthing.ledger.meter import NO_WORK, UNKNOWN_WORK, Meter
 
 _REASON_LENGTH = 500
+# Of the run's time, what signing and writing heartbeats of short steps may take of the processor;
+# the first hundreds are always written.
+_WRITING_SHARE = 0.001
+_WRITING_SECONDS = 0.2
+# How long a run may be silent: what a kill can take away from its bill.
+SILENT_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -83,8 +94,17 @@ class RunRecorder:
         self._root = root
         self._counted = NO_WORK
         self._ended = False
+        # The sampler's thread writes heartbeats too.
+        self._guard = threading.RLock()
+        self._phase: str = "start"
+        self._step: int | None = None
+        self._written = NO_WORK
+        self._begun = self._written_at = time.monotonic()
+        self._writing_seconds = 0.0
+        self._pending = False
         # From the first moment there is a heartbeat to bill: it holds the start-up.
         self.beat("start", None, flush=True)
+        meter.watch(self._look)
 
     @property
     def number(self) -> int:
@@ -93,7 +113,8 @@ class RunRecorder:
 
     def work(self) -> Work:
         """All that this attempt used so far; take differences for "of which" entries."""
-        return self._with_counts(self._meter.peek())
+        with self._guard:
+            return self._with_counts(self._meter.peek())
 
     def beat(
         self,
@@ -107,6 +128,9 @@ class RunRecorder:
     ) -> Work:
         """Record that the run is alive, and what it did since the previous beat.
 
+        Where steps are so short that writing a heartbeat for each would cost too much of them, one
+        stands for about a second of steps.
+
         Args:
             phase: what it is doing, such as "train" or "evaluate".
             step: the training step just done, or None.
@@ -116,17 +140,18 @@ class RunRecorder:
             flush: wait until the disk has it and all before it; needed before an "of which" entry.
 
         Returns:
-            All that this attempt used so far, as written.
+            All that this attempt used so far; time and energy as last written.
 
         Raises:
             WorkspaceError: the disk is full; the journal stays whole.
         """
-        self._count(tokens, flops, optimizer_flops)
-        work = self.work()
-        self._journal.append(
-            Heartbeat(run=self.number, phase=phase, step=step, work=work), flush=flush
-        )
-        return work
+        with self._guard:
+            self._count(tokens, flops, optimizer_flops)
+            changed = phase != self._phase
+            self._phase, self._step, self._pending = phase, step, True
+            if flush or changed or self._writing_is_cheap():
+                self._write(flush=flush)
+            return self._with_counts(self._written)
 
     def segment(
         self, first_step: int, last_step: int, tokens: int, digests: SegmentDigests
@@ -135,25 +160,27 @@ class RunRecorder:
 
         `tokens` are those of the segment; they were already counted by `beat`.
         """
-        work = self.work()
-        segment = Segment(
-            run=self.number,
-            first_step=first_step,
-            last_step=last_step,
-            tokens=tokens,
-            loss_sum=digests.loss_sum,
-            loss_digest=digests.loss_digest,
-            batch_digest=digests.batch_digest,
-            checkpoint_digest=digests.checkpoint_digest,
-            work=work,
-        )
-        self._journal.append(segment, flush=True)
-        self._root(segment.model_copy(update={"journal_count": self._journal.head.count}))
-        return work
+        with self._guard:
+            work = self.work()
+            segment = Segment(
+                run=self.number,
+                first_step=first_step,
+                last_step=last_step,
+                tokens=tokens,
+                loss_sum=digests.loss_sum,
+                loss_digest=digests.loss_digest,
+                batch_digest=digests.batch_digest,
+                checkpoint_digest=digests.checkpoint_digest,
+                work=work,
+            )
+            self._journal.append(segment, flush=True)
+            self._root(segment.model_copy(update={"journal_count": self._journal.head.count}))
+            return work
 
     def event(self, event: str, detail: str) -> None:
         """Record something that is no work in the journal, flushed."""
-        self._journal.append(Event(run=self.number, event=event, detail=detail), flush=True)
+        with self._guard:
+            self._journal.append(Event(run=self.number, event=event, detail=detail), flush=True)
 
     def end(
         self,
@@ -169,15 +196,19 @@ class RunRecorder:
             WorkspaceError, LockedError: the book cannot be written. The next `Book.open` then
                 closes the run as aborted, with the work of its last heartbeat.
         """
-        if self._ended:
-            raise ValueError(f"run {self.number} has already ended")
-        self._ended = True
+        with self._guard:
+            if self._ended:
+                raise ValueError(f"run {self.number} has already ended")
+            self._ended = True
+        # Nothing is written behind the end; waiting for the thread under its lock would never end.
+        self._meter.unwatch(self._look)
         artifact = None
         if artifact_kind is not None and artifact_digest is not None:
             artifact = ArtifactRef(kind=artifact_kind, digest=artifact_digest)
         try:
             self._journal.flush()
             work = self._with_counts(self._meter.lap())
+            self._write_notes()
             head = self._journal.head
             self._finish(
                 RunEnd(
@@ -218,6 +249,35 @@ class RunRecorder:
             # What stopped the run matters more than that its end could not be written.
             error.add_note(f"the run's end could not be recorded: {second.what}")
         return False
+
+    def _look(self) -> None:
+        """Write what waits, or a sign of life; the meter's sampler calls it in its own thread."""
+        with self._guard:
+            if self._ended:
+                return
+            if self._pending or time.monotonic() - self._written_at >= SILENT_SECONDS:
+                # The run's own next beat meets the same disk, and says so where it is heard.
+                with suppress(FarthingError):
+                    self._write(flush=False)
+
+    def _writing_is_cheap(self) -> bool:
+        allowed = _WRITING_SECONDS + _WRITING_SHARE * (time.monotonic() - self._begun)
+        return self._writing_seconds <= allowed
+
+    def _write(self, *, flush: bool) -> None:
+        begun = time.thread_time()
+        work = self.work()
+        self._write_notes()
+        beat = Heartbeat(run=self.number, phase=self._phase, step=self._step, work=work)
+        self._journal.append(beat, flush=flush)
+        self._written, self._written_at, self._pending = work, time.monotonic(), False
+        self._writing_seconds += time.thread_time() - begun
+
+    def _write_notes(self) -> None:
+        """What the meter has to say about its sensors."""
+        for note in self._meter.take_notes():
+            event = Event(run=self.number, event="sensor lost", detail=note)
+            self._journal.append(event, flush=False)
 
     def _count(self, tokens: int, flops: float, optimizer_flops: float) -> None:
         self._counted = self._counted.model_copy(

@@ -10,24 +10,31 @@ For a plan with registered members, whose shares were signed before training:
     fully loaded   own + parent               as if this member were the only one
 
 Work that serves several plans, such as one curation, or a plan that never yielded a supernet, is
-in the parent of each of them in full: giving up a plan cannot make its failures vanish.
+in the parent of each of them in full: giving up a plan cannot make its failures vanish. Work for
+shapes that no plan registered is in the parent too, since nobody signed a share for them, and is
+named there.
 
-A plan may start from a supernet that an earlier plan yielded: cut out, grown or trained on. Then
-all runs of the earlier plan, and of the plan that *that* one started from, are in the parent as
-well: they are *inherited*. Each run stands in a sum once, however many ways lead to it. An earlier
+A plan may start from a supernet that an earlier plan yielded: cut out, grown or trained on; learn
+from it, or read text that it wrote. Then all runs of the earlier plan, and of the plan that *that*
+one started from, are in the parent as well: they are *inherited*. Each run stands in a sum once,
+however many ways lead to it. Of the inherited, the amortised view carries the share that the plan
+signed; where it signed none, the first child carries all of it and later ones nothing. An earlier
 supernet that no run of this book made is named, and what it cost is unknown here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from farthing.artifacts.entries import Member, Plan, Record
-from farthing.ledger.accounts import RunAccount
-from farthing.ledger.figures import Figures, Rates, add_figures, make_figures
+from farthing.artifacts.entries import Member
+from farthing.ledger.expenses import BookedExpense
+from farthing.ledger.figures import Figures, add_figures, make_figures
 from farthing.ledger.meter import NO_WORK
+from farthing.ledger.parts import Part, family_parts
+from farthing.ledger.rates import Pricing
+from farthing.ledger.tree import CostTree
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,7 @@ class MemberCost:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FamilyCost:
     """A plan, its parent's cost and its members'.
 
@@ -62,6 +69,8 @@ class FamilyCost:
         parent: everything that all members share, what is inherited included.
         inherited: the part of `parent` that served the earlier plans alone; None where the
             training began with random weights.
+        unregistered: the part of `parent` that scored and cut shapes which no plan registered, by
+            shape.
         outside: digest of the earlier supernet that no run of this book made; None if there is
             none.
         members: the three views of each.
@@ -72,6 +81,7 @@ class FamilyCost:
     supernets: tuple[str, ...]
     parent: Figures
     inherited: Figures | None
+    unregistered: dict[str, Figures]
     outside: str | None
     members: tuple[MemberCost, ...]
 
@@ -83,111 +93,91 @@ class FamilyCost:
             "supernets": list(self.supernets),
             "parent": self.parent.to_json(),
             "inherited": self.inherited.to_json() if self.inherited else None,
+            "unregistered": {
+                shape: figures.to_json() for shape, figures in self.unregistered.items()
+            },
             "outside": self.outside,
             "members": [member.to_json() for member in self.members],
         }
 
 
 def family_costs(
-    records: Sequence[Record], runs: Sequence[RunAccount], rates: Rates
+    tree: CostTree, pricing: Pricing, expenses: Iterable[BookedExpense] = ()
 ) -> tuple[FamilyCost, ...]:
     """The three views for every plan that yielded a supernet.
 
     Raises:
         BookError: entries "of which" claim more than the run that they are part of.
     """
-    supernets: dict[str, list[str]] = {}
-    for run in runs:
-        made = run.artifact_digest
-        if run.start.purpose == "training" and run.status == "completed" and made is not None:
-            supernets.setdefault(run.start.plan or "", []).append(made)
-    plans = {
-        record.entry.digest: record.body for record in records if isinstance(record.body, Plan)
-    }
-    return tuple(
-        _family(digest, plans, runs, supernets, rates) for digest in plans if digest in supernets
+    every = tuple(expenses)
+    return tuple(_family(plan, tree, pricing, every) for plan in tree.families)
+
+
+def part_costs(
+    part: Part, pricing: Pricing, expenses: Iterable[BookedExpense]
+) -> tuple[Figures, ...]:
+    """What a part of a run cost, and its shares of the expenses that it caused.
+
+    Raises:
+        BookError: the parts of the run are larger than the run.
+    """
+    number = part.run.start.run
+    shares = ((each, each.share_of(part)) for each in expenses)
+    return (
+        part.figures(pricing),
+        *(each.figures(share, pricing, number) for each, share in shares if share),
     )
 
 
 def _family(
-    digest: str,
-    plans: dict[str, Plan],
-    runs: Sequence[RunAccount],
-    supernets: dict[str, list[str]],
-    rates: Rates,
+    plan: str, tree: CostTree, pricing: Pricing, expenses: tuple[BookedExpense, ...]
 ) -> FamilyCost:
-    plan = plans[digest]
-    made = tuple(dict.fromkeys(supernets[digest]))
-    earlier, outside = _earlier_plans(digest, plans, supernets)
-    shapes = {member.shape for member in plan.members}
-    own: dict[str, list[Figures]] = {shape: [] for shape in shapes}
-    parent: list[Figures] = []
-    inherited: list[Figures] = []
-    for run in runs:
-        parts = NO_WORK
-        for entry in run.members:
-            if entry.supernet in made and entry.shape in shapes:
-                own[entry.shape].append(make_figures(entry.work, run.start.machine, rates))
-                parts = parts + entry.work
-        if not _belongs_elsewhere(run, {digest}, supernets):
-            parent.append(run.figures(rates, without=parts))
-        elif not _belongs_elsewhere(run, {digest, *earlier}, supernets):
-            inherited.append(run.figures(rates, without=parts))
-    whole = add_figures([*parent, *inherited])
+    body, ancestry = tree.plans[plan], tree.ancestry(plan)
+    parts = family_parts(tree, plan, ancestry)
+    costs = [(part, add_figures(part_costs(part, pricing, expenses))) for part in parts]
+
+    def chosen(wanted: Callable[[Part], bool]) -> list[Figures]:
+        return [cost for part, cost in costs if wanted(part)]
+
+    others = dict.fromkeys(part.shape for part in parts if part.belonging == "unregistered")
+    inherited = chosen(lambda part: part.belonging == "inherited")
+    shared = [(part, cost) for part, cost in costs if part.belonging != "member"]
+    whole = add_figures(cost for _, cost in shared)
+    # Scaled part by part: the signed shares of earlier models differ.
+    carried = add_figures(
+        cost if part.share == 1.0 else cost.scaled(part.share) for part, cost in shared
+    )
+    # Nothing of its own yet: zero work, priced by the same rates, so that unknown stays unknown.
+    nothing = make_figures(NO_WORK, tree.runs[0].start.machine, pricing.of(0))
     return FamilyCost(
-        plan=digest,
-        name=plan.name,
-        supernets=made,
+        plan=plan,
+        name=body.name,
+        supernets=tree.supernets[plan],
         parent=whole,
         inherited=add_figures(inherited) if inherited else None,
-        outside=outside,
+        unregistered={
+            shape: add_figures(_of_shape(costs, "unregistered", shape))
+            for shape in others
+            if shape is not None
+        },
+        outside=next(iter(ancestry.outside), None),
         members=tuple(
-            _member(member, own[member.shape], whole, runs, rates) for member in plan.members
+            _member(member, _of_shape(costs, "member", member.shape) or [nothing], whole, carried)
+            for member in body.members
         ),
     )
 
 
-def _earlier_plans(
-    digest: str, plans: dict[str, Plan], supernets: dict[str, list[str]]
-) -> tuple[list[str], str | None]:
-    """The plans whose supernets this one goes back to, and the supernet that none of them made."""
-    earlier: list[str] = []
-    wanted = plans[digest].parent
-    while wanted is not None:
-        maker = next((plan for plan, made in supernets.items() if wanted in made), None)
-        if maker is None:
-            return earlier, wanted
-        if maker == digest or maker in earlier:
-            # Nothing comes out of itself: such a book is odd, but its sums stay finite.
-            return earlier, None
-        earlier.append(maker)
-        wanted = plans[maker].parent if maker in plans else None
-    return earlier, None
+def _of_shape(costs: Iterable[tuple[Part, Figures]], belonging: str, shape: str) -> list[Figures]:
+    return [cost for part, cost in costs if (part.belonging, part.shape) == (belonging, shape)]
 
 
-def _belongs_elsewhere(run: RunAccount, plans: set[str], supernets: dict[str, list[str]]) -> bool:
-    """Whether the run served only plans other than `plans` that did yield a supernet."""
-    if run.start.plan is not None:
-        return run.start.plan not in plans and run.start.plan in supernets
-    others = {made for plan, each in supernets.items() if plan not in plans for made in each}
-    served = {entry.supernet for entry in run.members}
-    own = {made for plan in plans for made in supernets.get(plan, ())}
-    return bool(served) and served <= others - own
-
-
-def _member(
-    member: Member,
-    own: list[Figures],
-    parent: Figures,
-    runs: Sequence[RunAccount],
-    rates: Rates,
-) -> MemberCost:
-    # Nothing of its own yet: zero work, priced by the same rates, so that unknown stays unknown.
-    marginal = add_figures(own or [make_figures(NO_WORK, runs[0].start.machine, rates)])
+def _member(member: Member, own: list[Figures], parent: Figures, carried: Figures) -> MemberCost:
+    marginal = add_figures(own)
     return MemberCost(
         shape=member.shape,
         share=member.share,
         marginal=marginal,
-        amortised=add_figures([marginal, parent.scaled(member.share)]),
+        amortised=add_figures([marginal, carried.scaled(member.share)]),
         fully_loaded=add_figures([marginal, parent]),
     )

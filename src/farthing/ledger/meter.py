@@ -2,12 +2,11 @@
 
 The meter starts at the creation of the process, so that start-up and imports are billed, and it is
 read in *laps* that neither overlap nor leave gaps: the stages of one process pay for all of it.
+Durations are those of clocks that never go back, whatever happens to the time of day.
 
-Energy, best first; the method is recorded with every figure:
+Energy is found for each load of the machine, and the method is recorded with every figure: by a
+sensor of `farthing.hardware.sensors`, else
 
-    rapl        the processor's own energy counters (whole packages and their memory, everybody's
-                work on the machine included). They start at zero with the meter: the seconds before
-                it, start-up, are missing.
     tdp_model   device-seconds held x watts per device of the catalogue. Held, not busy, because an
                 idle thread still draws power and nobody else can use it: an upper figure for the
                 processor. The bill gives the busy seconds' share at the lowest watts as `low`.
@@ -16,18 +15,27 @@ Energy, best first; the method is recorded with every figure:
 
 from __future__ import annotations
 
+import os
 import resource
+import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-from farthing.artifacts.work import EnergyMethod, Work
+from farthing.artifacts.work import Work
 from farthing.hardware.machine import Machine
+from farthing.hardware.sensors.find import Load, modelled_loads
+from farthing.ledger.energy import EnergyMeter, EnergyTotals, with_energy
+from farthing.ledger.sampler import Sampler
 
-_POWERCAP = Path("/sys/class/powercap")
-_MICRO = 1e-6
+_OWN_STAT = Path("/proc/self/stat")
+# https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html: (22) starttime, and what follows the
+# name in brackets begins with (3) state.
+_START_FIELD = 22 - 3
 
 NO_WORK = Work(
     wall_seconds=0.0,
@@ -50,55 +58,7 @@ class _Reading:
 
     wall_seconds: float
     cpu_seconds: float
-    joules: float | None
-
-
-class RaplCounters:
-    """The energy counters of all packages and their memory, added up across wraparound."""
-
-    def __init__(self, powercap: Path = _POWERCAP) -> None:
-        self._zones: list[_Zone] = []
-        for folder in sorted(powercap.glob("*:*")):
-            zone = _Zone.find(folder)
-            if zone is not None:
-                self._zones.append(zone)
-        self._total = 0.0
-
-    @property
-    def readable(self) -> bool:
-        """Whether there is at least one counter that this user may read."""
-        return bool(self._zones)
-
-    def joules(self) -> float:
-        """J since this object was made; must be read at least once per wraparound (minutes)."""
-        self._total += sum(zone.advance() for zone in self._zones)
-        return self._total
-
-
-class _Zone:
-    def __init__(self, counter: Path, range_microjoules: int, last: int) -> None:
-        self._counter = counter
-        self._range = range_microjoules
-        self._last = last
-
-    @classmethod
-    def find(cls, folder: Path) -> _Zone | None:
-        """The zone in this folder, unless its energy is part of another zone or unreadable."""
-        try:
-            name = (folder / "name").read_text().strip()
-            # `core` and `uncore` are parts of their package; `psys` would count it twice.
-            if not (name.startswith("package") or name == "dram"):
-                return None
-            limit = int((folder / "max_energy_range_uj").read_text())
-            return cls(folder / "energy_uj", limit, int((folder / "energy_uj").read_text()))
-        except (OSError, ValueError):
-            return None
-
-    def advance(self) -> float:
-        now = int(self._counter.read_text())
-        delta = now - self._last
-        self._last = now
-        return (delta if delta >= 0 else delta + self._range) * _MICRO
+    energy: EnergyTotals
 
 
 class Meter:
@@ -107,77 +67,134 @@ class Meter:
     def __init__(
         self,
         machine: Machine,
+        loads: Sequence[Load] = (),
         *,
-        powercap: Path = _POWERCAP,
         from_process_start: bool = True,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begin to count.
 
         Args:
             machine: what is held.
-            powercap: where the kernel shows energy counters.
+            loads: what of it draws power, with the sensors (`find_loads`); by default the machine's
+                loads without any sensor.
             from_process_start: count what the process used before this call; False where the
                 process serves something else too (a notebook, a test).
+            clock: seconds that never go back.
         """
         self.machine = machine
+        self._clock = clock
         self._held = False
-        self._rapl = RaplCounters(powercap)
-        age = max(0.0, time.time() - psutil.Process().create_time())
-        self._wall_zero = time.monotonic() - (age if from_process_start else 0.0)
+        self._lock = threading.RLock()
+        self._watchers: list[Callable[[], None]] = []
+        self._sampler: Sampler | None = None
+        age = process_age_seconds() if from_process_start else 0.0
+        self._wall_zero = clock() - age
         self._cpu_zero = 0.0 if from_process_start else _process_cpu_seconds()
-        self._lap_start = _Reading(0.0, 0.0, 0.0 if self.method != "none" else None)
-
-    @property
-    def method(self) -> EnergyMethod:
-        """How this meter finds energy."""
-        if self._rapl.readable:
-            return "rapl"
-        return "none" if self.machine.watts_per_device is None else "tdp_model"
+        self._energy = EnergyMeter(loads or modelled_loads(machine), started_seconds=age)
+        self._lap_start = _Reading(0.0, 0.0, EnergyTotals({}))
 
     def hold(self) -> None:
         """Claim the meter for one run: two at once would each be billed the other's laps."""
         if self._held:
             raise ValueError("the meter serves another run: end that one first")
         self._held = True
+        if self._sampler is None:
+            self._sampler = Sampler(self._sample)
 
     def release(self) -> None:
         """Let the next run have the meter."""
         self._held = False
+        # Sensors are read between runs as well: their counters wrap around.
+        if self._sampler is not None and not self._energy.sensed:
+            self._sampler.stop()
+            self._sampler = None
+
+    def watch(self, look: Callable[[], None]) -> None:
+        """Have `look` called about every second while a run holds the meter.
+
+        It is called in another thread, and must not raise.
+        """
+        self._watchers.append(look)
+
+    def unwatch(self, look: Callable[[], None]) -> None:
+        """Call it no more."""
+        self._watchers.remove(look)
+
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """Other processes hold the machine meanwhile and are billed for it: leave that time out.
+
+        No run of this process may begin or end meanwhile.
+        """
+        before = self._read()
+        try:
+            yield
+        finally:
+            with self._lock:
+                after, start = self._read(), self._lap_start
+                self._lap_start = _Reading(
+                    start.wall_seconds + after.wall_seconds - before.wall_seconds,
+                    start.cpu_seconds + after.cpu_seconds - before.cpu_seconds,
+                    start.energy.shifted(before.energy, after.energy),
+                )
 
     def peek(self) -> Work:
         """What was used since the last lap; tokens and FLOPs are the caller's to add."""
-        return self._between(self._lap_start, self._read())
+        with self._lock:
+            return self._between(self._lap_start, self._read())
 
     def lap(self) -> Work:
         """The same, and begin the next lap at this very moment."""
-        now = self._read()
-        work = self._between(self._lap_start, now)
-        self._lap_start = now
-        return work
+        with self._lock:
+            now = self._read()
+            work = self._between(self._lap_start, now)
+            self._lap_start = now
+            return work
+
+    def take_notes(self) -> tuple[str, ...]:
+        """What happened to sensors since this was asked before: the run's journal names it."""
+        with self._lock:
+            return self._energy.take_notes()
+
+    def _sample(self) -> None:
+        if self._energy.sensed:
+            with self._lock:
+                self._read()
+        for look in tuple(self._watchers):
+            look()
 
     def _read(self) -> _Reading:
-        wall = time.monotonic() - self._wall_zero
-        watts = self.machine.watts_per_device
-        joules: float | None = None
-        if self._rapl.readable:
-            joules = self._rapl.joules()
-        elif watts is not None:
-            joules = wall * self.machine.devices * watts.value
-        return _Reading(wall, _process_cpu_seconds() - self._cpu_zero, joules)
+        with self._lock:
+            wall = self._clock() - self._wall_zero
+            cpu = _process_cpu_seconds() - self._cpu_zero
+            return _Reading(wall, cpu, self._energy.read(wall, cpu))
 
     def _between(self, start: _Reading, end: _Reading) -> Work:
         wall = end.wall_seconds - start.wall_seconds
-        known = start.joules is not None and end.joules is not None
-        return Work(
+        work = Work(
             wall_seconds=wall,
             device_seconds=wall * self.machine.devices,
             cpu_seconds=end.cpu_seconds - start.cpu_seconds,
             tokens=0,
             flops=0.0,
             optimizer_flops=0.0,
-            joules=(end.joules or 0.0) - (start.joules or 0.0) if known else None,
-            energy_method=self.method,
+            joules=0.0,
+            energy_method="none",
         )
+        parts = end.energy.since(start.energy)
+        return with_energy(work, parts, told_apart=not self._energy.modelled)
+
+
+def process_age_seconds(stat: Path = _OWN_STAT) -> float:
+    """Seconds since this process was created, by the clock since boot, which nobody sets."""
+    try:
+        fields = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        created = int(fields[_START_FIELD]) / os.sysconf("SC_CLK_TCK")
+        return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - created)
+    except (OSError, ValueError, IndexError, AttributeError):
+        # Other systems give the time of day at which it was created.
+        return max(0.0, time.time() - psutil.Process().create_time())
 
 
 def _process_cpu_seconds() -> float:

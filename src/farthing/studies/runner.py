@@ -18,9 +18,10 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from multiprocessing.queues import Queue
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NoReturn, Protocol, TypeVar
 
 from farthing.errors import ConfigError, InterruptedRunError
+from farthing.hardware.sensors.boards import show_only
 from farthing.hardware.topology import cores_of, shares_of
 
 if TYPE_CHECKING:
@@ -31,6 +32,13 @@ ResultT = TypeVar("ResultT", covariant=True)
 _PARENT_LOOK_SECONDS = 5.0
 # Long enough to finish a step and to write a checkpoint.
 _SAVING_SECONDS = 120.0
+
+
+class _Share(NamedTuple):
+    """What one job holds: hardware threads, and accelerators by their drivers' ids."""
+
+    threads: tuple[int, ...]
+    accelerators: tuple[str, ...]
 
 
 class Task(Protocol[ResultT]):
@@ -64,11 +72,11 @@ def run_tasks(
     Args:
         tasks: in the order in which they are begun.
         session: of the workspace.
-        jobs: processes at a time. With more than one, each has hardware threads of its own and is
-            billed for those alone.
+        jobs: processes at a time. With more than one, each has hardware threads of its own, and
+            accelerators of its own where there are any, and is billed for those alone.
 
     Raises:
-        ConfigError: more jobs than hardware threads.
+        ConfigError: more jobs than hardware threads, or than accelerators.
         FarthingError: what a task raised, after those that had begun are done; no further begins.
         InterruptedRunError: a signal; training saves a checkpoint, the next call goes on there.
     """
@@ -78,12 +86,13 @@ def run_tasks(
             yield Done(task, task.run(session))
         return
     context = multiprocessing.get_context("spawn")
-    free: Queue[tuple[int, ...]] = context.Queue()
-    for threads in _shares_of_threads(jobs):
-        free.put(threads)
+    free: Queue[_Share] = context.Queue()
+    for share in _shares(jobs, session.meter.machine.device_ids):
+        free.put(share)
     opening = (free, session.workspace.root, os.getpid())
     pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=opening)
-    with _termination_interrupts():
+    # The workers are billed for the machine meanwhile: this process would be once more.
+    with _termination_interrupts(), session.meter.lent():
         try:
             try:
                 yield from _run_in(pool, list(tasks), session, jobs)
@@ -119,6 +128,19 @@ def _run_in(
             continue
         for future in wait(running, return_when=FIRST_COMPLETED).done:
             yield Done(running.pop(future), future.result())
+
+
+def _shares(jobs: int, accelerators: Sequence[str]) -> list[_Share]:
+    """What each job holds."""
+    threads = _shares_of_threads(jobs)
+    if accelerators and jobs > len(accelerators):
+        raise ConfigError(
+            f"--jobs {jobs}: this process sees {len(accelerators)} of the accelerators; two "
+            "jobs on one of them would each be billed all of it",
+            remedy=f"use at most --jobs {len(accelerators)}, or hide the accelerators from a study "
+            "on processors",
+        )
+    return [_Share(held, tuple(accelerators[job::jobs])) for job, held in enumerate(threads)]
 
 
 def _shares_of_threads(jobs: int) -> list[tuple[int, ...]]:
@@ -159,18 +181,23 @@ def _termination_interrupts() -> Iterator[None]:
 _session: Session | None = None
 
 
-def _begin(free: Queue[tuple[int, ...]], root: Path, parent: int) -> None:
-    """Take hardware threads, which torch computes on and the meter bills; open the workspace."""
+def _begin(free: Queue[_Share], root: Path, parent: int) -> None:
+    """Take a share of the machine, which torch computes on and the meter bills; open the workspace.
+
+    The meter finds that share by what it sees, and with it its part of sensors that see more.
+    """
     global _session
     os.setsid()
     threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
-    threads = free.get()
-    os.sched_setaffinity(0, threads)
+    share = free.get()
+    os.sched_setaffinity(0, share.threads)
+    if share.accelerators:
+        show_only(share.accelerators)
     import torch
 
     from farthing.session import Show, open_session
 
-    torch.set_num_threads(len(threads))
+    torch.set_num_threads(len(share.threads))
     # Several at once would only talk across each other.
     silent: Callable[..., Any] = lambda *_: nullcontext(lambda *_: None)  # noqa: E731
     _session = open_session(root, Show(line=lambda _: None, training=silent))

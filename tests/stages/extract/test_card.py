@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -26,10 +28,12 @@ from farthing.model.initialize import initialize
 from farthing.model.shape import Shape
 from farthing.model.supernet import Supernet, open_supernet, save_weights
 from farthing.model.transformer import Transformer
+from farthing.quantity import assumed
 from farthing.stages.extract.card import CardFacts, DataSource, MemberQuality, write_card
 from farthing.text.tokenizer import byte_vocabulary
 
 TEXT = "2L-2E-1K"
+VIEWS = ("marginal", "amortised", "fully_loaded")
 
 
 @pytest.fixture
@@ -180,6 +184,58 @@ def test_emissions_are_in_grams_fully_loaded_and_absent_where_the_grid_is_unknow
     header, body = card(CardFacts(bill=bill()))
     assert "co2_eq_emissions" not in header
     assert "the grid is not set" in body
+
+
+def _with_embodied(bill, kilograms: float):
+    """The bill as it stands where the hardware's making is known too."""
+    making = assumed(kilograms, "kg", "a maker")
+    litres = assumed(7.0, "L", "a site")
+
+    def more(figures):
+        return replace(figures, kg_embodied=making, litres=litres)
+
+    families = tuple(
+        replace(
+            family,
+            members=tuple(
+                replace(
+                    member,
+                    **{view: more(getattr(member, view)) for view in VIEWS},
+                )
+                for member in family.members
+            ),
+        )
+        for family in bill.families
+    )
+    return replace(bill, families=families)
+
+
+def test_operational_and_embodied_carbon_stand_apart_with_the_place_and_their_sum(card, bill):
+    known = bill(grid_grams_per_kwh=GridFigure(grams_per_kwh=100.0, source="a supplier"))
+    header, body = card(CardFacts(bill=_with_embodied(known, 2.0), location="Oslo, Norway"))
+    emissions = header["co2_eq_emissions"]
+    whole = known.families[0].members[0].fully_loaded
+    assert emissions["geographical_location"] == "Oslo, Norway"
+    # Embodied carbon is said, not added.
+    assert emissions["emissions"] == pytest.approx(1000 * whole.kg_co2e.value)
+    assert "Embodied, not in it: 2e+03 g, assumed" in emissions["source"]
+    assert "| kg CO2e, embodied | ≈2 | ≈2 | ≈2 |" in body
+    assert "| litres of water | ≈7 | ≈7 | ≈7 |" in body
+    grams_per_flop = 1000 * (whole.kg_co2e.value + 2.0) / whole.flops.value
+    line = next(line for line in body.splitlines() if "carbon intensity" in line)
+    said = float(re.search(r": ≈([0-9.e+-]+)", line).group(1))
+    assert said == pytest.approx(grams_per_flop, rel=0.01)
+    assert "In: training (1 run); evaluation (1 run). Out: " in body
+    assert "offsets and certificates, which are not taken off" in body
+
+
+def test_without_embodied_carbon_there_is_no_intensity(card, bill):
+    known = bill(grid_grams_per_kwh=GridFigure(grams_per_kwh=100.0, source="a supplier"))
+    header, body = card(CardFacts(bill=known))
+    assert "Software carbon intensity: unknown" in body
+    assert "| kg CO2e, embodied | unknown | unknown | unknown |" in body
+    assert "Embodied, not in it: unknown" in header["co2_eq_emissions"]["source"]
+    assert "geographical_location" not in header["co2_eq_emissions"]
 
 
 def test_the_cost_stands_on_three_views_with_basis_and_what_is_left_out(card, bill):

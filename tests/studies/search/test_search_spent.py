@@ -6,9 +6,9 @@ import pytest
 
 from farthing.artifacts.entries import Evaluation, Plan
 from farthing.artifacts.work import Work
+from farthing.flow.under_plan import plan_of
 from farthing.ledger.book import Book
 from farthing.ledger.meter import Meter
-from farthing.studies.plan import plan_of
 from farthing.studies.search.spent import search_cost
 
 

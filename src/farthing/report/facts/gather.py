@@ -23,8 +23,10 @@ from farthing.model.shape import Shape
 from farthing.model.supernet import Supernet
 from farthing.report.facts.curve import LossCurve, attempts_of, read_curve
 from farthing.report.facts.data import DataFacts, read_data
+from farthing.report.facts.frontier import Frontiers, read_frontiers
 from farthing.report.facts.load import LoadFacts, read_load
 from farthing.report.facts.samples import PROMPTS, Prompt, Sample, choose_members, write_samples
+from farthing.report.facts.serving import ServedMember, read_serving
 from farthing.stages.train.metrics import METRICS_NAME
 from farthing.text.corpus import DOCUMENTS_NAME, Corpus
 
@@ -77,6 +79,8 @@ class ReportFacts:
         curve, data, load, samples: see there; `data` is None where the corpus is gone (and
             `data_problem` says so), `load` where none was recorded.
         extracted: models and files made of single members, oldest first.
+        frontiers: what the losses of all finished runs of the workspace cost.
+        serving: how fast its members serve, and for how much; empty where nobody measured.
     """
 
     folder: str
@@ -101,6 +105,8 @@ class ReportFacts:
     load: LoadFacts | None
     samples: tuple[Sample, ...]
     extracted: tuple[Extracted, ...]
+    frontiers: Frontiers
+    serving: tuple[ServedMember, ...]
 
 
 def gather(
@@ -124,6 +130,8 @@ def gather(
     family = next((each for each in bill.families if supernet.digest in each.supernets), None)
     labels = _labels(scores, family, supernet)
     data, data_problem = _data(workspace, supernet, config)
+    extracted = _extracted(records, supernet)
+    models = {supernet.digest, *(each.digest for each in extracted)}
     genesis = records[0].body
     assert isinstance(genesis, Genesis)  # the reader takes the key from it
     return ReportFacts(
@@ -148,7 +156,9 @@ def gather(
         data_problem=data_problem,
         load=read_load(scores.expert_load, _held_experts(scores, supernet)),
         samples=write_samples(supernet, choose_members(scores.members), prompts),
-        extracted=_extracted(records, supernet),
+        extracted=extracted,
+        frontiers=read_frontiers(workspace, bill.families, records),
+        serving=read_serving(workspace, models, records, rates),
     )
 
 

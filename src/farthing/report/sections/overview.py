@@ -98,6 +98,7 @@ def _tiles(facts: ReportFacts) -> tuple[Tile, ...]:
         Tile("Device-hours", show(cost.device_hours), held),
         Tile("Energy", energy, f"{energy.extent} {unit}" if energy.extent else ""),
         _carbon_tile(facts),
+        *_apart_tiles(facts),
         Tile(
             "Best bits per byte",
             Shown(f"{best.mean_bpb:.3f}", "measured", "", ""),
@@ -137,6 +138,26 @@ def _carbon_tile(facts: ReportFacts) -> Tile:
         factor, unit = carbon_unit(cost.kg_co2e.value if cost.kg_co2e else 1.0)
         note = "operational, grid of farthing.yaml"
     return Tile("CO₂ equivalent", show_carbon(cost, factor, unit), note)
+
+
+def _apart_tiles(facts: ReportFacts) -> list[Tile]:
+    """Embodied carbon and water, each where somebody has given what it rests on."""
+    tiles = []
+    made, litres = facts.cost.kg_embodied, facts.cost.litres
+    if made is not None:
+        factor, unit = carbon_unit(made.value)
+        figure = show(made, lambda kg: plain(kg * factor), unit, lambda kg: plain(kg * factor, 2))
+        note = "of making the hardware, by the hours held; not in the figure before"
+        tiles.append(Tile("CO₂ equivalent, embodied", figure, _extent(figure, unit, note)))
+    if litres is not None:
+        figure = show(litres, plain, "L", lambda value: plain(value, 2))
+        note = "at the site and for the electricity"
+        tiles.append(Tile("Water", figure, _extent(figure, "L", note)))
+    return tiles
+
+
+def _extent(figure: Shown, unit: str, note: str) -> str:
+    return f"{note}; {figure.extent} {unit}" if figure.extent else note
 
 
 def _missing(facts: ReportFacts) -> list[Missing]:

@@ -26,6 +26,7 @@ from farthing.ledger.bill import Bill
 from farthing.ledger.bill_text import carbon_text
 from farthing.ledger.figures import Figures
 from farthing.ledger.lineage import FamilyCost, MemberCost
+from farthing.ledger.sci import Boundary, Sci, boundary_of, sci
 from farthing.model.shape import Shape
 from farthing.model.supernet import Supernet
 from farthing.quantity import MARKS_EXPLAINED, marked, marked_with_range
@@ -68,6 +69,7 @@ class CardFacts:
         bill: the workspace's bill just before the extraction.
         data: sources of the training text.
         licence: of the model, as its maker chose.
+        location: where it was trained, in words.
     """
 
     quality: MemberQuality | None = None
@@ -75,6 +77,7 @@ class CardFacts:
     bill: Bill | None = None
     data: tuple[DataSource, ...] = ()
     licence: str | None = None
+    location: str | None = None
 
 
 def write_card(
@@ -104,6 +107,7 @@ def write_card(
         facts=facts,
         scores=scores,
         costs=_cost_rows(cost) if cost else [],
+        intensity=_intensity(cost, family, facts.bill),
         family=family,
         parent_costs=_cost_rows_of(family.parent) if family and not cost else [],
         marks=MARKS_EXPLAINED,
@@ -178,7 +182,7 @@ def _front_matter(
     results = [*_bpb_results(facts.quality), *(_benchmark_result(*row) for row in scores)]
     if results:
         header["model-index"] = [{"name": name, "results": results}]
-    if emissions := _emissions(cost, family, facts.bill):
+    if emissions := _emissions(cost, family, facts):
         header["co2_eq_emissions"] = emissions
     return header
 
@@ -222,21 +226,53 @@ def _benchmark_result(
 
 
 def _emissions(
-    cost: MemberCost | None, family: FamilyCost | None, bill: Bill | None
+    cost: MemberCost | None, family: FamilyCost | None, facts: CardFacts
 ) -> dict[str, Any] | None:
     """Grams for the whole work that this member needed; None where the grid is unknown."""
-    carbon = cost.fully_loaded.kg_co2e if cost else None
-    if carbon is None or bill is None or family is None:
+    bill, carbon = facts.bill, cost.fully_loaded.kg_co2e if cost else None
+    if carbon is None or bill is None or family is None or cost is None:
         return None
     runs = [line for line in bill.lines if line.purpose == "training" and line.name == family.name]
     machines = {line.machine for line in runs}
-    return {
+    made = cost.fully_loaded.kg_embodied
+    grams = f"{made.value * _GRAMS_PER_KG:.3g} g, {made.provenance}" if made else "unknown"
+    emissions: dict[str, Any] = {
         "emissions": carbon.value * _GRAMS_PER_KG,
         "source": "farthing bill, fully loaded (the parent run and this member's own work), "
-        f"{carbon.provenance}: {carbon.source}",
+        f"operational, {carbon.provenance}: {carbon.source}. Embodied, not in it: {grams}",
         "training_type": "pre-training",
         "hardware_used": ", ".join(sorted(machines)),
     }
+    if facts.location:
+        emissions["geographical_location"] = facts.location
+    return emissions
+
+
+def _intensity(cost: MemberCost | None, family: FamilyCost | None, bill: Bill | None) -> Sci | None:
+    """Carbon of the whole work over its FLOPs; None where one of them is unknown."""
+    if cost is None or family is None or bill is None:
+        return None
+    whole = cost.fully_loaded
+    return sci(
+        whole.kg_co2e,
+        whole.kg_embodied,
+        whole.flops,
+        per="FLOP",
+        counted="gross",
+        boundary=_boundary(family, bill),
+    )
+
+
+def _boundary(family: FamilyCost, bill: Bill) -> Boundary:
+    """What the fully loaded sum holds: all runs but those of other families."""
+    others = {one.name for one in bill.families} - {family.name}
+    drawn = boundary_of(
+        (line.purpose, line.status) for line in bill.lines if line.name not in others
+    )
+    if family.inherited is None:
+        return drawn
+    earlier = "the runs of the earlier models that it builds on"
+    return Boundary((*drawn.included, earlier), drawn.excluded)
 
 
 def _hub_dataset(benchmark: Benchmark) -> str | None:
@@ -255,6 +291,8 @@ def _cost_rows_of(figures: Figures) -> list[tuple[str, str]]:
         ("kWh", marked_with_range(figures.kwh)),
         *((f"USD, {basis.replace('_', ' ')}", marked(figures.usd[basis])) for basis in BASES),
         ("kg CO2e, operational", carbon_text(figures, marked_with_range(figures.kg_co2e))),
+        ("kg CO2e, embodied", marked_with_range(figures.kg_embodied)),
+        ("litres of water", marked_with_range(figures.litres)),
     ]
 
 

@@ -8,13 +8,13 @@ from farthing.artifacts.manifest import Manifest, read_manifest, verify_files, w
 from farthing.artifacts.storage import staged_directory
 from farthing.cost.flops import forward_flops
 from farthing.flow.inputs import model_inputs
+from farthing.flow.under_plan import made_under_plan
 from farthing.ledger.journal import RunRecorder
 from farthing.model.shape import Shape
 from farthing.model.supernet import Supernet
 from farthing.session import Job, Session, input_key
 from farthing.stages.evaluate.calibration import unread_texts
 from farthing.stages.evaluate.importance import Importance, measure_importance
-from farthing.studies.plan import made_under_plan
 from farthing.text.corpus import Corpus
 
 _KIND = "importance"

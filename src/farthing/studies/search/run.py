@@ -19,6 +19,7 @@ from farthing.artifacts.storage import staged_directory
 from farthing.cost.flops import forward_flops
 from farthing.flow.config import RunConfig
 from farthing.flow.inputs import model_inputs
+from farthing.flow.under_plan import made_under_plan
 from farthing.ledger.journal import RunRecorder
 from farthing.model.shape import Shape
 from farthing.model.supernet import Supernet
@@ -26,7 +27,6 @@ from farthing.session import Job, Session, input_key
 from farthing.stages.evaluate.calibration import unread_texts
 from farthing.stages.evaluate.config import EvaluateConfig
 from farthing.stages.evaluate.run import amount_of_text
-from farthing.studies.plan import made_under_plan
 from farthing.studies.search.config import SearchConfig
 from farthing.studies.search.genes import smallest_shape
 from farthing.studies.search.limit import Limit, exact_amount

@@ -1,4 +1,4 @@
-"""Under whose plan a study's runs stand in the book."""
+"""Under whose plan the runs stand that are about a finished supernet."""
 
 from __future__ import annotations
 
