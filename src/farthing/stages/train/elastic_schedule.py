@@ -13,7 +13,7 @@ from farthing.model.config import ModelConfig
 from farthing.model.shape import Experts, Shape, keep_layers, skippable_layers
 from farthing.stages.train.config import TrainConfig
 from farthing.stages.train.elastic_config import ElasticConfig
-from farthing.stages.train.elastic_fit import check_elastic, first_elastic_step
+from farthing.stages.train.elastic_fit import check_elastic, first_elastic_step, numbered_sizes
 from farthing.stages.train.layer_dropout import LayerDropout
 
 
@@ -189,11 +189,7 @@ class ElasticSchedule:
         elastic, model = self._elastic, self._model
         assert elastic is not None
         if elastic.sizes:
-            whole = (
-                (size.depth, size.experts or model.num_experts, size.top_k or model.top_k)
-                for size in elastic.whole_sizes
-            )
-            return min(whole, key=lambda size: (size[0] * size[2], *size))
+            return min(numbered_sizes(elastic, model), key=lambda size: (size[0] * size[2], *size))
         return (
             min(elastic.depths, default=model.num_layers),
             min(elastic.expert_counts, default=model.num_experts),
