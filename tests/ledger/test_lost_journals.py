@@ -202,9 +202,7 @@ def test_what_members_took_is_the_least_of_a_run_without_journal(book, meter, wo
     assert family.parent.tokens is None
 
 
-def test_energy_without_watts_says_how_to_give_them_and_a_lost_journal_is_not_to_blame(
-    workspace, tmp_path
-):
+def test_energy_without_watts_says_how_to_give_them_and_a_lost_journal_is_not_to_blame(workspace):
     machine = Machine("m", "mystery", "cpu-thread", 2, None)
     meter = Meter(machine, from_process_start=False)
     with Book.open(workspace).start_run("training", "n", input_key="k", meter=meter) as run:

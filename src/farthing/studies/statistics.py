@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from scipy import stats
@@ -74,6 +74,12 @@ class Sample:
 def paired(ours: Sequence[float], theirs: Sequence[float]) -> Sample:
     """Ours less theirs, seed by seed."""
     return Sample(tuple(a - b for a, b in zip(ours, theirs, strict=True)))
+
+
+def mean_over(columns: Iterable[Sequence[float]]) -> Sample:
+    """The mean over several figures (members, say), seed by seed."""
+    by_seed = zip(*columns, strict=True)
+    return Sample(tuple(sum(values) / len(values) for values in by_seed))
 
 
 @dataclass(frozen=True)

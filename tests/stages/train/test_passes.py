@@ -5,10 +5,10 @@ import json
 import pytest
 import torch
 import torch.nn.functional as F
+from tiny_models import TINY
 from torch.utils.flop_counter import FlopCounterMode
 
 from farthing.ledger.meter import NO_WORK
-from farthing.model.config import ModelConfig
 from farthing.model.initialize import initialize
 from farthing.model.kernels.native import plain_kernels
 from farthing.model.shape import Shape
@@ -24,18 +24,7 @@ from farthing.stages.train.passes import Passes
 from farthing.text.batches import Batches
 
 VOCAB, CONTEXT = 29, 16
-SIZES = ModelConfig(
-    num_layers=5,
-    hidden_dim=16,
-    num_heads=2,
-    num_kv_heads=1,
-    head_dim=8,
-    dense_ffn_dim=32,
-    num_experts=4,
-    expert_dim=8,
-    top_k=3,
-    context=CONTEXT,
-)
+SIZES = TINY.model_copy(update={"num_layers": 5, "top_k": 3, "context": CONTEXT})
 FULL = Shape.full(SIZES)
 SMALL = Shape.parse("3L-2E-1K", SIZES)
 MIXED = Shape.parse("layers=0,2-4/experts=4,e1+3,2/top_k=1,2,1", SIZES)

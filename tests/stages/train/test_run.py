@@ -5,29 +5,18 @@ from contextlib import nullcontext
 
 import pytest
 import torch
+from tiny_models import TINY
 
 from farthing.artifacts.manifest import read_manifest, write_manifest
 from farthing.ledger.meter import NO_WORK
 from farthing.model import device
-from farthing.model.config import ModelConfig
 from farthing.stages.train import assemble, threads
 from farthing.stages.train.checkpoint import KIND as CHECKPOINT
 from farthing.stages.train.config import TrainConfig
 from farthing.stages.train.run import train
 
 KEY = "key"
-SIZES = ModelConfig(
-    num_layers=3,
-    hidden_dim=16,
-    num_heads=2,
-    num_kv_heads=1,
-    head_dim=8,
-    dense_ffn_dim=32,
-    num_experts=4,
-    expert_dim=8,
-    top_k=2,
-    context=32,
-)
+SIZES = TINY.model_copy(update={"num_layers": 3})
 
 
 class Recorder:

@@ -85,6 +85,14 @@ def first_elastic_step(elastic: ElasticConfig, steps: int, schedule: ScheduleCon
     return steps - falling
 
 
+def numbered_sizes(elastic: ElasticConfig, model: ModelConfig) -> list[tuple[int, int, int]]:
+    """Layers, experts and top-k of each of `sizes`, as the supernet has them where none is said."""
+    return [
+        (size.depth, size.experts or model.num_experts, size.top_k or model.top_k)
+        for size in elastic.whole_sizes
+    ]
+
+
 def balance_pairs(elastic: ElasticConfig | None, model: ModelConfig) -> tuple[tuple[int, int], ...]:
     """The (experts that take part, top-k) pairs that training meets, without the full one.
 
@@ -93,10 +101,7 @@ def balance_pairs(elastic: ElasticConfig | None, model: ModelConfig) -> tuple[tu
     if elastic is None or elastic.balance == "shared":
         return ()
     if elastic.sizes:
-        pairs = {
-            (size.experts or model.num_experts, size.top_k or model.top_k)
-            for size in elastic.whole_sizes
-        }
+        pairs = {(experts, top_k) for _, experts, top_k in numbered_sizes(elastic, model)}
         if elastic.restricted_layers is not None:
             # The layers that are not restricted keep all experts.
             pairs |= {(model.num_experts, top_k) for _, top_k in pairs}
@@ -113,11 +118,7 @@ def smallest_size(elastic: ElasticConfig, model: ModelConfig) -> tuple[int, int,
     Of `sizes` the one with the fewest visits to experts; without them the smallest of every list.
     """
     if elastic.sizes:
-        whole = (
-            (size.depth, size.experts or model.num_experts, size.top_k or model.top_k)
-            for size in elastic.whole_sizes
-        )
-        return min(whole, key=lambda size: (size[0] * size[2], *size))
+        return min(numbered_sizes(elastic, model), key=lambda size: (size[0] * size[2], *size))
     return (
         min(elastic.depths, default=model.num_layers),
         min(elastic.expert_counts, default=model.num_experts),

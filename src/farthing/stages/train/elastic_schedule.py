@@ -13,7 +13,11 @@ from farthing.model.config import ModelConfig
 from farthing.model.shape import Experts, Shape, keep_layers, skippable_layers
 from farthing.stages.train.config import TrainConfig
 from farthing.stages.train.elastic_config import ElasticConfig
-from farthing.stages.train.elastic_fit import check_elastic, first_elastic_step, smallest_size
+from farthing.stages.train.elastic_fit import (
+    check_elastic,
+    first_elastic_step,
+    smallest_size,
+)
 from farthing.stages.train.layer_dropout import LayerDropout
 
 

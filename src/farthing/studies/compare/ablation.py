@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from farthing.studies.compare.figures import Cells, percent
 from farthing.studies.compare.names import SAME_FLOPS
-from farthing.studies.statistics import Sample, paired
+from farthing.studies.statistics import Sample, mean_over, paired
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,8 @@ def ablation(cells: Cells, changes: Mapping[str, Sequence[str]]) -> list[Variant
         own = _by_seed(cells, "variant", name) if name else recipe
         seeds = sorted(own.keys() & recipe.keys())
         if seeds:
-            found.append(_variant(cells, name, tuple(changes.get(name, ())), seeds, own, plain))
+            own_changes = tuple(changes.get(name, ()))
+            found.append(_variant(cells.members, name, own_changes, seeds, own, recipe, plain))
     first, *others = found
     return [first, *sorted(others, key=lambda variant: variant.mean_difference.mean)]
 
@@ -72,22 +73,21 @@ def _by_seed(cells: Cells, arm: str, name: str) -> _BySeed:
 
 
 def _variant(
-    cells: Cells,
+    members: Sequence[str],
     name: str,
     changes: tuple[str, ...],
     seeds: Sequence[int],
     own: _BySeed,
+    recipe: _BySeed,
     plain: _BySeed,
 ) -> Variant:
-    recipe = _by_seed(cells, "elastic", "")
     differences = {
         member: paired(
             [own[seed][0][member] for seed in seeds], [recipe[seed][0][member] for seed in seeds]
         )
-        for member in cells.members
+        for member in members
     }
-    columns = zip(*(each.values for each in differences.values()), strict=True)
-    full = cells.members[0]
+    full = members[0]
     controlled = [seed for seed in seeds if seed in plain]
     tax = percent(
         [own[seed][0][full] for seed in controlled], [plain[seed][0][full] for seed in controlled]
@@ -97,6 +97,6 @@ def _variant(
         changes=changes,
         steps=sum(own[seed][1] for seed in seeds) / len(seeds),
         differences=differences,
-        mean_difference=Sample(tuple(sum(column) / len(column) for column in columns)),
+        mean_difference=mean_over(each.values for each in differences.values()),
         tax=tax if controlled else None,
     )

@@ -14,7 +14,7 @@ from farthing.studies.compare.figures import (
     family_ratio,
 )
 from farthing.studies.compare.results import Scored
-from farthing.studies.statistics import Ratio, Sample, paired
+from farthing.studies.statistics import Ratio, Sample, mean_over, paired
 
 
 @dataclass(frozen=True)
@@ -90,17 +90,11 @@ def _aspect(
         pairs = [(ours[member], cells.scores(arm, member, measure)) for member in cells.members]
         both = [paired(a, b).values for a, b in pairs if a is not None and b is not None]
         if both:
-            differences[arm] = _mean(both)
+            differences[arm] = mean_over(both)
     return Aspect(
         name=name,
         kind=kind,
-        elastic=_mean(whole),
+        elastic=mean_over(whole),
         differences=differences,
         ratios={r.baseline: r.fully_loaded for r in ratios if isinstance(r, FamilyRatio)},
     )
-
-
-def _mean(columns: Sequence[Sequence[float]]) -> Sample:
-    """Over members, seed by seed."""
-    by_seed = zip(*columns, strict=True)
-    return Sample(tuple(sum(values) / len(values) for values in by_seed))

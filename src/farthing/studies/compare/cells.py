@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from farthing import flow
 from farthing.artifacts.canonical import digest_json
@@ -86,14 +87,14 @@ class Cell:
             "cell": [self.arm, self.seed, self.name, self.length],
             "members": self.members,
             "model": run.model.model_dump(mode="json"),
-            "train": train.model_dump(mode="json", exclude=set(TrainConfig.harmless)),
+            "train": _deciding(train),
             "afterwards": after if self.arm in _AFTERWARDS else None,
             "baseline": own.model_dump(mode="json", exclude={"name"}) if own else None,
             "corpus": corpus,
         }
         if self.arm == "variant":
             other = variants.variant(self.config, self.name, self.seed, self.members).train
-            inputs["variant"] = other.model_dump(mode="json", exclude=set(TrainConfig.harmless))
+            inputs["variant"] = _deciding(other)
         if (questions := compare.questions) is not None:
             asked = questions.model_dump(mode="json", exclude={"folder", "batch_rows"})
             inputs["questions"] = [asked, benchmark_digests(questions)]
@@ -127,6 +128,11 @@ class Cell:
         if self.arm != "scratch":
             return self.name
         return Shape.parse(self.name, self.config.model).label(self.config.model)
+
+
+def _deciding(train: TrainConfig) -> dict[str, Any]:
+    """The settings of training that change what comes out."""
+    return train.model_dump(mode="json", exclude=set(TrainConfig.harmless))
 
 
 class _Bench:

@@ -13,7 +13,7 @@ from typing import Literal
 
 from farthing.artifacts.cost_curve import EndPoint, bpb_at_cost, cost_to_reach
 from farthing.studies.compare.results import CellResult, RunCost, Scored
-from farthing.studies.statistics import Ratio, Sample, paired
+from farthing.studies.statistics import Ratio, Sample, mean_over, paired
 
 Unit = Literal["flops", "device_seconds"]
 # What of a scored model is compared.
@@ -177,7 +177,6 @@ def against(cells: Cells, arm: str) -> Against | None:
     if not other:
         return None
     differences = {member: paired(elastic[member], other[member]) for member in other}
-    columns = zip(*(each.values for each in differences.values()), strict=True)
     costs = {}
     # Models from scratch are many runs, none of which makes a family.
     for unit in UNITS if arm != "scratch" else ():
@@ -188,7 +187,7 @@ def against(cells: Cells, arm: str) -> Against | None:
         arm=arm,
         members={member: Sample(tuple(values)) for member, values in other.items()},
         differences=differences,
-        mean_difference=Sample(tuple(sum(column) / len(column) for column in columns)),
+        mean_difference=mean_over(each.values for each in differences.values()),
         cost=costs,
     )
 

@@ -8,6 +8,7 @@ from itertools import product
 from farthing.cost.parameters import count_parameters
 from farthing.flow import RunConfig
 from farthing.model.shape import Shape
+from farthing.stages.train.elastic_fit import numbered_sizes
 
 # Shares of the full shape's active parameters, embeddings left out: no member can leave those out.
 _SHARES = (1.0, 0.5, 0.25, 0.125)
@@ -26,10 +27,7 @@ def geometric_members(run: RunConfig, vocab_size: int) -> list[Shape]:
     depths = {sizes.num_layers, *elastic.depths}
     counts = {sizes.num_experts, *elastic.expert_counts}
     top_ks = {sizes.top_k, *elastic.top_ks}
-    whole_sizes = {
-        (size.depth, size.experts or sizes.num_experts, size.top_k or sizes.top_k)
-        for size in elastic.whole_sizes
-    }
+    whole_sizes = numbered_sizes(elastic, sizes)
     drawn = {whole_size, *whole_sizes} if whole_sizes else product(depths, counts, top_ks)
     shapes = [
         Shape.uniform(sizes, depth, count, top_k)

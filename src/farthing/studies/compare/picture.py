@@ -13,6 +13,10 @@ _ARMS = {
     "scratch": "from scratch",
     "plain": "plain",
 }
+_CAPTION = (
+    "bits per byte on dev text; from scratch, plain: equal steps, others: equal FLOPs; "
+    "bars: all seeds"
+)
 # Distinct for the colour-blind too (Okabe and Ito), on white.
 _COLOURS = {
     "elastic": "#0072b2",
@@ -40,7 +44,7 @@ def picture(cells: Cells, title: str) -> str:
             lines.append(Line(name, arm, tuple(marks)))
     drawn = draw_arms(
         lines,
-        ("bits per byte on dev text; bars: from the best to the worst seed", "active parameters"),
+        (_CAPTION, "active parameters"),
         lambda size: f"{size / 1e6:g}M",
         "arms",
         title,

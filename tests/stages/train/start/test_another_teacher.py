@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from tiny_models import TINY
 from torch.utils.flop_counter import FlopCounterMode
 
 from farthing.model.config import ModelConfig
@@ -15,18 +16,7 @@ from farthing.stages.train.elastic_schedule import StepPlan
 from farthing.stages.train.passes import Passes
 
 VOCAB, CONTEXT = 29, 16
-TEACHER = ModelConfig(
-    num_layers=4,
-    hidden_dim=16,
-    num_heads=2,
-    num_kv_heads=1,
-    head_dim=8,
-    dense_ffn_dim=32,
-    num_experts=4,
-    expert_dim=8,
-    top_k=1,
-    context=CONTEXT,
-)
+TEACHER = TINY.model_copy(update={"top_k": 1, "context": CONTEXT})
 STUDENT = TEACHER.model_copy(update={"num_layers": 3, "num_experts": 2})
 FULL = Shape.full(STUDENT)
 SMALL = Shape.parse("2L-2E-1K", STUDENT)
