@@ -17,10 +17,10 @@ def test_the_template_sets_nothing(tmp_path):
     assert load_settings(workspace) == WorkspaceSettings()
 
 
-def test_the_template_says_that_hardware_is_part_of_the_book():
+def test_the_template_says_when_a_rate_counts():
     introduction = settings_text().partition("# prices")[0]
-    assert "Prices, grid and PUE are no part of the book" in introduction
-    assert "Hardware is" in introduction
+    assert "goes into the book with the next command that runs something" in introduction
+    assert "farthing bill --record" in introduction
 
 
 def test_a_missing_file_sets_nothing(tmp_path):

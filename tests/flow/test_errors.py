@@ -165,11 +165,12 @@ def test_a_shape_in_the_recipe_that_does_not_fit_stops_before_training(farthing,
 def test_a_changed_book_is_refused_by_every_verb_that_needs_it(farthing, tmp_path: Path):
     book = tmp_path / "w/book.jsonl"
     lines = book.read_bytes().splitlines(keepends=True)
-    lines[1] = lines[1].replace(b'"attempt":1', b'"attempt":2')
+    changed = next(n for n, line in enumerate(lines) if b'"attempt":1' in line)
+    lines[changed] = lines[changed].replace(b'"attempt":1', b'"attempt":2')
     book.write_bytes(b"".join(lines))
     for verb in (("bill",), ("train", "--recipe", "tiny.yaml"), ("verify",)):
         done = farthing(*verb, "--workspace", "w", check=1)
-        assert "line 2" in done.stdout + done.stderr, verb
+        assert f"line {changed + 1}" in done.stdout + done.stderr, verb
 
 
 @pytest.mark.usefixtures("trained")
