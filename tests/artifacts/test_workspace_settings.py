@@ -17,10 +17,12 @@ def test_the_template_sets_nothing(tmp_path):
     assert load_settings(workspace) == WorkspaceSettings()
 
 
-def test_the_template_says_that_hardware_is_part_of_the_book():
-    introduction = settings_text().partition("# prices")[0]
-    assert "Prices, grid and PUE are no part of the book" in introduction
-    assert "Hardware is" in introduction
+def test_the_template_says_when_what_is_set_goes_into_the_book():
+    introduction = " ".join(settings_text().partition("# prices")[0].replace("# ", "").split())
+    assert (
+        "What is set goes into the book with the next command that runs something" in introduction
+    )
+    assert "changing it does not, unless `farthing bill --record` enters it" in introduction
 
 
 def test_a_missing_file_sets_nothing(tmp_path):
