@@ -61,14 +61,14 @@ def open_session(root: Path, show: Show) -> Session:
 
     Raises:
         ConfigError: `farthing.yaml` is wrong, or the readings that it names are.
-        UnknownHardwareError: it names a grid that the catalogue lacks.
+        UnknownHardwareError: it names a grid, a site or a water that the catalogue lacks.
         BookError: the book does not verify.
         WorkspaceError: the folder is not writable.
     """
     workspace = Workspace(root).create()
     settings = load_settings(workspace)
     meter, book = _meter(workspace, settings), Book.open(workspace)
-    book_rates(settings, book)
+    book_rates(settings, book, accelerator=meter.machine.accelerator)
     return Session(workspace, settings, book, meter, show)
 
 

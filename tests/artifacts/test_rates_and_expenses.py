@@ -105,6 +105,17 @@ def test_a_rate_is_the_quantity_that_was_entered():
             {"grid": None, "grid_range": (_rate(9.0, "g/kWh"), _rate(5.0, "g/kWh"))},
             "the cleanest grid",
         ),
+        ({"grid": {"code": "FRA"}}, "one figure or a series"),
+        (
+            {
+                "grid": {
+                    "grams_per_kwh": _rate(1.0, "g/kWh"),
+                    "series": {"file": "hours.csv", "digest": "d", "source": "operator"},
+                }
+            },
+            "and not both",
+        ),
+        ({"embodied_of": {"h100-sxm": {"kg_per_device": _rate(1.0, "g")}}}, "the unit here is kg"),
         ({"cheaper": 1}, "cheaper"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -13,10 +14,12 @@ from farthing.artifacts.serving import Phase, ServingMeasurement, ServingPoint
 from farthing.artifacts.settings import Price, PueFigure, WorkspaceSettings
 from farthing.artifacts.work import Work
 from farthing.errors import ConfigError
-from farthing.ledger.figures import make_rates
+from farthing.ledger.given_rates import make_rates
 from farthing.ledger.serving_price import serving_prices, usd_per_million
 from farthing.quantity import Provenance, assumed
 
+# A workspace that adds nothing to the catalogue.
+BARE = Path(__file__).parent
 MACHINE = MachineRecord(
     id="m",
     name="test cpu",
@@ -94,7 +97,7 @@ def test_two_dollars_an_hour_and_a_thousand_tokens_a_second_are_56_cents_a_milli
 
 
 def test_input_output_and_energy_match_the_numbers_by_hand():
-    (price,) = serving_prices(_measurement(), MACHINE, make_rates(SETTINGS))
+    (price,) = serving_prices(_measurement(), MACHINE, make_rates(SETTINGS, BARE))
     # 2 devices x $1 = $2 an hour; 10,000 tokens/s read, 1,000 written.
     read, written = price.input.usd["spot"], price.output.usd["spot"]
     assert read.value == pytest.approx(2 / 36)
@@ -123,7 +126,9 @@ def test_input_output_and_energy_match_the_numbers_by_hand():
 def test_a_price_for_another_device_is_refused(changes):
     with pytest.raises(ConfigError, match="but the price is for") as caught:
         serving_prices(
-            _measurement(), MACHINE.model_copy(update=changes), make_rates(WorkspaceSettings())
+            _measurement(),
+            MACHINE.model_copy(update=changes),
+            make_rates(WorkspaceSettings(), BARE),
         )
     assert "farthing bench --serve" in caught.value.remedy
 
@@ -133,7 +138,7 @@ def test_work_on_a_board_has_no_price_in_hardware_threads():
         id="m", name="test cpu", hardware_threads=2, device="board", device_name="a board"
     )
     with pytest.raises(ConfigError, match="another device"):
-        serving_prices(_measurement(machine=board), MACHINE, make_rates(SETTINGS))
+        serving_prices(_measurement(machine=board), MACHINE, make_rates(SETTINGS, BARE))
 
 
 def test_without_price_and_watts_the_price_is_unknown_and_never_zero():
@@ -144,7 +149,7 @@ def test_without_price_and_watts_the_price_is_unknown_and_never_zero():
         update={"decode": point.decode.model_copy(update={"work": blind})},
     )
     measured = _measurement(points=(unknown,))
-    (price,) = serving_prices(measured, silent, make_rates(WorkspaceSettings()))
+    (price,) = serving_prices(measured, silent, make_rates(WorkspaceSettings(), BARE))
     assert price.output.wh is None
     assert set(price.output.usd.values()) == {None}
     assert price.to_json()["output"]["wh_per_million"] is None

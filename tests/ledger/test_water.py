@@ -42,7 +42,7 @@ def test_the_published_account_gives_back_its_own_litres():
 def test_nothing_set_is_unknown_and_never_a_pue_of_one():
     rates = site_rates(WorkspaceSettings(), read_catalogue())
     assert (rates.pue, rates.water_site, rates.water_source) == (None, None, None)
-    assert [line.partition(":")[0] for line in rates.unknown] == [
+    assert [line.partition(":")[0] for line in rates.unknown.values()] == [
         "PUE",
         "water at the site",
         "water of making the electricity",
@@ -57,13 +57,13 @@ def test_a_site_gives_its_pue_and_its_water_with_their_range():
     assert (colocation.pue.low, colocation.pue.high) == (1.25, 1.56)
     assert colocation.pue.provenance == Provenance.ESTIMATED
     assert colocation.water_site is None
-    assert any("ask the operator" in line for line in colocation.unknown)
+    assert any("ask the operator" in line for line in colocation.unknown.values())
 
 
 def test_a_site_without_a_pue_says_why():
     rates = site_rates(WorkspaceSettings(site="oracle"), read_catalogue())
     assert rates.pue is None
-    assert any("best case" in line for line in rates.unknown)
+    assert any("best case" in line for line in rates.unknown.values())
 
 
 def test_the_users_own_figures_go_before_the_sites():
@@ -79,7 +79,7 @@ def test_the_users_own_figures_go_before_the_sites():
     )
     rates = site_rates(settings, read_catalogue())
     assert (rates.pue.value, rates.water_site.value, rates.water_source.value) == (1.5, 0.0, 4.0)
-    assert rates.unknown == ()
+    assert rates.unknown == {}
     assert "report, 2026-01-31" in rates.water_site.source
 
 

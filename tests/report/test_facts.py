@@ -13,7 +13,7 @@ from farthing.artifacts.entries import read_book
 from farthing.artifacts.settings import WorkspaceSettings
 from farthing.errors import ArtifactError
 from farthing.ledger.accounts import collect_runs
-from farthing.ledger.figures import make_rates
+from farthing.ledger.given_rates import make_rates
 from farthing.report.facts.curve import attempts_of, read_curve
 from farthing.report.facts.gather import gather
 from farthing.report.facts.load import read_load
@@ -36,7 +36,10 @@ def _curve(workspace, facts, path=None):
     records = read_book(workspace.book_file).records
     attempts = attempts_of(collect_runs(workspace, records), facts.supernet)
     return read_curve(
-        path or _metrics(workspace), attempts, make_rates(WorkspaceSettings()), records
+        path or _metrics(workspace),
+        attempts,
+        make_rates(WorkspaceSettings(), workspace.root),
+        records,
     )
 
 

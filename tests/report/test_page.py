@@ -16,6 +16,7 @@ from farthing.quantity import MARKS_EXPLAINED, Provenance, Quantity, assumed
 from farthing.report.facts.gather import Money, gather
 from farthing.report.facts.load import read_load
 from farthing.report.page import render
+from farthing.report.sections.overview import overview
 
 VOID = {"meta", "input", "br", "link", "img", "hr", "wbr"}
 
@@ -166,6 +167,27 @@ def test_embodied_carbon_and_water_have_tiles_only_where_somebody_knows_them(fac
     assert "≈3.25 L" in water
     # No range, so none is shown.
     assert water.endswith("for the electricity")
+
+
+def test_the_rates_of_a_workspace_give_its_tiles(workspace):
+    workspace.settings_file.write_text(
+        "grid: FRA\nsite: azure\nelectricity_water: olmo3\n"
+        "embodied: {kg_per_device: 8.766, life_years: 1, date: 2026-01-31, source: maker}\n"
+    )
+    known = gather(workspace, None, ())
+    made = known.cost.device_hours.value * 0.001
+    assert known.cost.kg_embodied.value == pytest.approx(made)
+    names = [tile.name for tile in overview(known).tiles]
+    assert "CO₂ equivalent, embodied" in names
+    # Without watts there are no joules, and so no water.
+    assert ("Water" in names) == (known.cost.kwh is not None)
+
+
+def test_carbon_that_is_unknown_for_another_reason_than_the_grid_points_to_the_bill(facts):
+    head = overview(replace(facts, cost=replace(facts.cost, kg_co2e=None, kg_co2e_range=None)))
+    (tile,) = [tile for tile in head.tiles if tile.name == "CO₂ equivalent"]
+    assert (tile.figure.text, tile.note) == ("unknown", "the bill below says why")
+    assert "Carbon is unknown." in [gap.what for gap in head.missing]
 
 
 def test_other_gaps_are_said_too(facts):

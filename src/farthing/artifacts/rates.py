@@ -84,22 +84,44 @@ class PriceRate(Body):
     snapshot: str | None = None
 
 
-class GridRate(Body):
-    """How much carbon a unit of electricity carried.
+class SeriesRate(Body):
+    """Carbon of electricity by the hour: the file that says it, and what was in it.
 
     Attributes:
-        grams_per_kwh: grams of CO2-equivalent per kWh.
+        file: as `farthing.yaml` names it, from the workspace's folder on.
+        digest: SHA-256 of the file's bytes. A file of other bytes is another series.
+        source: who says it, and when it was fetched.
+    """
+
+    kind_name: ClassVar[str] = "series"
+
+    file: str = Field(min_length=1)
+    digest: str = Field(min_length=1)
+    source: str = Field(min_length=1)
+
+
+class GridRate(Body):
+    """How much carbon a unit of electricity carried: one figure, or a series by the hour.
+
+    Attributes:
+        grams_per_kwh: grams of CO2-equivalent per kWh; None where a series says it.
         code: the grid's name in the catalogue; None for the user's own figure.
         year: of the figure, where it has one.
-        series: digest of the series by the hour that goes before the one figure; None without one.
+        series: by the hour; None where one figure says it.
     """
 
     kind_name: ClassVar[str] = "grid"
 
-    grams_per_kwh: _GramsPerKwh
+    grams_per_kwh: _GramsPerKwh | None = None
     code: str | None = None
     year: int | None = None
-    series: str | None = None
+    series: SeriesRate | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> GridRate:
+        if (self.grams_per_kwh is None) == (self.series is None):
+            raise ValueError("a grid has one figure or a series by the hour, and not both")
+        return self
 
 
 class EmbodiedRate(Body):
@@ -129,7 +151,8 @@ class RatesRecord(Body):
         pue: energy at the site's meter per energy at the machine's plug, at least 1.
         water_site: litres evaporated at the site per kWh of the machines.
         water_source: litres used in making the electricity, per kWh at the site's meter.
-        embodied: of the devices.
+        embodied: of every device, as the user said.
+        embodied_of: of accelerators, by their id in the catalogue, where the user said nothing.
         watts_per_device: the user's figure, for runs that nothing metered.
     """
 
@@ -144,6 +167,7 @@ class RatesRecord(Body):
     water_site: _LitresPerKwh | None = None
     water_source: _LitresPerKwh | None = None
     embodied: EmbodiedRate | None = None
+    embodied_of: dict[str, EmbodiedRate] = Field(default_factory=dict)
     watts_per_device: Annotated[Rate, _in("W")] | None = None
 
     @model_validator(mode="after")

@@ -114,7 +114,7 @@ def _serve(
     from farthing.bench.serve import read_batches, run_serving
     from farthing.bench.threads import read_threads
     from farthing.hardware.api_prices import api_prices
-    from farthing.ledger.figures import make_rates
+    from farthing.ledger.given_rates import make_rates
     from farthing.ledger.serving_price import serving_prices
     from farthing.model.shape import Shape
     from farthing.session import open_session
@@ -130,7 +130,7 @@ def _serve(
             f"--threads {threads}: serving is measured on one number of threads at a time",
             remedy=f"write it as --threads {counts[0]}",
         )
-    rates = make_rates(load_settings(place))
+    rates = make_rates(load_settings(place), place.root)
     words = ["farthing", "bench", "--serve", member]
     words += ["--run", run] if run is not None else []
     words += ["--batches", ",".join(map(str, sizes))]

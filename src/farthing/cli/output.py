@@ -97,7 +97,7 @@ def read_bill(workspace: Workspace) -> Bill:
     from farthing.artifacts.settings import load_settings
     from farthing.ledger.bill import make_bill
 
-    return make_bill(workspace, load_settings(workspace))
+    return make_bill(workspace, load_settings(workspace), hours_may_lack=True)
 
 
 def print_bill(made: Bill) -> None:

@@ -88,7 +88,7 @@ def card_facts(supernet: Supernet, shape: Shape, session: Session) -> CardFacts:
         if score
         else None,
         benchmarks=benchmarks_of(session.workspace, supernet.digest, str(shape)),
-        bill=make_bill(session.workspace, session.settings),
+        bill=make_bill(session.workspace, session.settings, hours_may_lack=True),
         data=_data_sources(supernet, session.workspace),
         licence=session.settings.licence,
         location=place_of(session.settings, read_catalogue(session.workspace.root)),

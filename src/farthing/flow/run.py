@@ -27,7 +27,7 @@ from farthing.flow.known import card_facts, card_inputs
 from farthing.flow.opening import RECIPE_NAME
 from farthing.flow.plan import check_resumption, registered_plan, sign_plan
 from farthing.flow.start import open_source
-from farthing.ledger.figures import make_rates
+from farthing.ledger.given_rates import make_rates
 from farthing.ledger.journal import RunRecorder
 from farthing.ledger.spending import spending_text
 from farthing.model.member import KIND as MEMBER
@@ -111,7 +111,7 @@ def run_train(run: RunConfig, corpus: Corpus, session: Session, *, rerun: bool =
     key = input_key("train", settings, inputs, _TRAIN_CODE)
     read = training_inputs(corpus, start)
     job = Job("training", run.name, "runs", SUPERNET, key, inner=SUPERNET_ROOM, inputs=read)
-    rates = make_rates(session.settings)
+    rates = make_rates(session.settings, session.workspace.root)
 
     def sign(place: Path) -> dict[str, Any]:
         step = resumable_step(place)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from farthing.artifacts.chain import Head
 from farthing.artifacts.settings import WorkspaceSettings
 from farthing.artifacts.workspace import Workspace
-from farthing.ledger.bill import BASELINE, left_out, read_accounts, unknown_figures
+from farthing.ledger.bill import BASELINE, read_accounts, unknown_figures
 from farthing.ledger.carried import artifact_lines, lineage_of, not_on_it
 from farthing.ledger.figures import Figures, add_figures
 from farthing.ledger.lines import VIEWS, BillLine, View, sums_by_category
 from farthing.ledger.place import find_artifact
 from farthing.ledger.rates_text import rates_notes
+from farthing.ledger.sci import Boundary, Sci, boundary_of, sci
+from farthing.ledger.tree import CostTree
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +31,7 @@ class ArtifactBill:
         lines: every run, part of a run and expense that the view carries.
         total: the sum of the lines.
         views: the total on each of the three views.
+        sci: carbon of the view per model FLOP, with its boundary; None where a part is unknown.
         excluded: runs of the book that the view leaves out, in whole or in part, and why.
         basis, unknown, notes, left_out: as on the bill of the workspace.
         head: count and digest of the book's last entry.
@@ -41,6 +45,7 @@ class ArtifactBill:
     lines: tuple[BillLine, ...]
     total: Figures
     views: dict[View, Figures]
+    sci: Sci | None
     excluded: tuple[str, ...]
     basis: tuple[str, ...]
     unknown: tuple[str, ...]
@@ -64,6 +69,7 @@ class ArtifactBill:
             ],
             "total": self.total.to_json(),
             "views": {view: figures.to_json() for view, figures in self.views.items()},
+            "sci": self.sci.to_json() if self.sci else None,
             "excluded": list(self.excluded),
             "basis": list(self.basis),
             "baseline": BASELINE,
@@ -95,7 +101,9 @@ def make_artifact_bill(
         BookError: there is no book, or it does not verify.
         UsageError: nothing fits `place`, several artifacts do, or no run of the book made it.
         ArtifactError: the folder's manifest cannot be read.
-        UnknownHardwareError: `farthing.yaml` names a grid that the catalogue lacks.
+        UnknownHardwareError: `farthing.yaml` names a grid or a site that the catalogue lacks, or
+            its carbon by the hour lacks hours in which runs worked.
+        ConfigError: that series, or what the user added to the catalogue, is wrong.
     """
     accounts = read_accounts(workspace, settings, book_only=book_only)
     tree, pricing = accounts.tree, accounts.pricing
@@ -107,21 +115,40 @@ def make_artifact_bill(
         "its own workspace says it)"
         for model in lineage.outside
     )
+    whole = add_figures(line.figures for line in lines[view])
     return ArtifactBill(
         project=accounts.project,
         artifact=digest,
         what=lineage.what,
         view=view,
         lines=lines[view],
-        total=add_figures(line.figures for line in lines[view]),
+        total=whole,
         views={
             each: add_figures(line.figures for line in of_view) for each, of_view in lines.items()
         },
+        sci=_sci(whole, lines[view], view, tree),
         excluded=not_on_it(lineage, view, tree),
         basis=rates_notes(pricing, len(tree.runs)),
         unknown=(*unknown_figures(accounts), *outside),
         notes=(*accounts.notes, *lineage.notes),
-        left_out=left_out(pricing, len(tree.runs)),
+        left_out=accounts.left_out,
         head=accounts.head,
         key=accounts.key,
+    )
+
+
+def _sci(whole: Figures, lines: Iterable[BillLine], view: View, tree: CostTree) -> Sci | None:
+    """Carbon of a view over the FLOPs of all its runs, whatever became of them."""
+    on_it = {line.run for line in lines}
+    drawn = boundary_of(
+        (run.start.purpose, run.status) for run in tree.runs if run.start.run in on_it
+    )
+    boundary = Boundary((VIEWS[view], *drawn.included), drawn.excluded)
+    return sci(
+        whole.kg_co2e,
+        whole.kg_embodied,
+        whole.flops,
+        per="FLOP",
+        counted="gross",
+        boundary=boundary,
     )

@@ -17,6 +17,8 @@ from farthing.ledger.categories import Category, category_of
 from farthing.ledger.entry_ref import EntryRef
 from farthing.ledger.expenses import BookedExpense, booked_expenses
 from farthing.ledger.figures import Figures, add_figures
+from farthing.ledger.hourly import by_the_hour
+from farthing.ledger.left_out import left_out
 from farthing.ledger.lineage import FamilyCost, family_costs
 from farthing.ledger.lines import BillLine
 from farthing.ledger.rates import Pricing, make_pricing, other_rates
@@ -24,17 +26,6 @@ from farthing.ledger.rates_text import missing_rates, rates_notes
 from farthing.ledger.tree import CostTree
 
 BASELINE = "none: this is a bill, not a comparison"
-
-_ALWAYS_LEFT_OUT = (
-    "staff time",
-    "installation and downloads",
-    "interactive generation and serving",
-    "idle time between commands, and what a command does after its last run has ended",
-    "network and storage, but for what an expense of the book names",
-    "memory, disks, fans and power supplies beyond what the energy method covers",
-    "embodied carbon of the hardware, and water",
-    "prior research, and other work outside this workspace: the book covers logged work only",
-)
 
 
 @dataclass(frozen=True)
@@ -145,6 +136,8 @@ class Accounts:
         tree: its artifacts and runs.
         pricing: the rates of each run.
         expenses: money beside the hours of devices.
+        unknown: carbon that no series by the hour says any more, in words.
+        left_out: what no figure contains.
         notes: what is odd about the book itself.
         head: count and digest of its last entry.
         key: fingerprint of the key that signed it.
@@ -154,13 +147,19 @@ class Accounts:
     tree: CostTree
     pricing: Pricing
     expenses: tuple[BookedExpense, ...]
+    unknown: tuple[str, ...]
+    left_out: tuple[str, ...]
     notes: tuple[str, ...]
     head: Head
     key: str
 
 
 def read_accounts(
-    workspace: Workspace, settings: WorkspaceSettings, *, book_only: bool = False
+    workspace: Workspace,
+    settings: WorkspaceSettings,
+    *,
+    book_only: bool = False,
+    hours_may_lack: bool = False,
 ) -> Accounts:
     """Verify the book and read out of it what bills need.
 
@@ -168,15 +167,22 @@ def read_accounts(
         workspace: whose book it is.
         settings: rates that the book lacks.
         book_only: take no rate from `settings`.
+        hours_may_lack: whether carbon whose hours a series lacks is unknown, and said, rather than
+            an error.
 
     Raises:
         BookError: there is no book, or it does not verify.
-        UnknownHardwareError: `farthing.yaml` names a grid that the catalogue lacks.
+        UnknownHardwareError: `farthing.yaml` names a grid or a site that the catalogue lacks, or
+            its carbon by the hour lacks hours in which runs worked.
+        ConfigError: that series, or what the user added to the catalogue, is wrong.
     """
     book = read_book(workspace.book_file)
     records = book.records
-    pricing = make_pricing(records, settings, book_only=book_only)
     runs = collect_runs(workspace, records)
+    declared = make_pricing(records, settings, workspace.root, book_only=book_only)
+    pricing, unknown = by_the_hour(
+        declared, records, runs, workspace.root, hours_may_lack=hours_may_lack
+    )
     genesis = records[0].body
     assert isinstance(genesis, Genesis)  # the reader takes the key from it
     tree = CostTree(records, runs)
@@ -186,6 +192,8 @@ def read_accounts(
         tree=tree,
         pricing=pricing,
         expenses=booked_expenses(records, runs),
+        unknown=unknown,
+        left_out=left_out(pricing, runs, settings, workspace.root),
         notes=(*_notes(book.torn_bytes, runs), *odd),
         head=records[-1].entry.head,
         key=sha256_hex(bytes.fromhex(genesis.public_key)),
@@ -193,7 +201,11 @@ def read_accounts(
 
 
 def make_bill(
-    workspace: Workspace, settings: WorkspaceSettings, *, book_only: bool = False
+    workspace: Workspace,
+    settings: WorkspaceSettings,
+    *,
+    book_only: bool = False,
+    hours_may_lack: bool = False,
 ) -> Bill:
     """Verify the book and add it up.
 
@@ -201,12 +213,18 @@ def make_bill(
         workspace: whose book it is.
         settings: rates that the book lacks.
         book_only: take no rate from `settings`: what the book lacks is unknown.
+        hours_may_lack: whether carbon whose hours a series lacks is unknown, and said, rather than
+            an error.
 
     Raises:
         BookError: there is no book, or it does not verify.
-        UnknownHardwareError: `farthing.yaml` names a grid that the catalogue lacks.
+        UnknownHardwareError: `farthing.yaml` names a grid or a site that the catalogue lacks, or
+            its carbon by the hour lacks hours in which runs worked.
+        ConfigError: that series, or what the user added to the catalogue, is wrong.
     """
-    accounts = read_accounts(workspace, settings, book_only=book_only)
+    accounts = read_accounts(
+        workspace, settings, book_only=book_only, hours_may_lack=hours_may_lack
+    )
     runs, pricing = accounts.tree.runs, accounts.pricing
     lines = tuple(_line(run, pricing) for run in runs)
     expenses = tuple(
@@ -227,24 +245,16 @@ def make_bill(
         basis=rates_notes(pricing, len(runs)),
         unknown=(*unknown_figures(accounts), *_from_outside(families)),
         notes=(*accounts.notes, *_unshared(accounts)),
-        left_out=left_out(pricing, len(runs)),
+        left_out=accounts.left_out,
         head=accounts.head,
         key=accounts.key,
     )
 
 
-def left_out(pricing: Pricing, runs: int) -> tuple[str, ...]:
-    """What no figure of a bill of this book contains."""
-    if all(rates.pue is not None for _, rates, _ in pricing.spans(runs)):
-        return _ALWAYS_LEFT_OUT
-    said = "cooling and power distribution: this is IT energy only, PUE is not set"
-    return (*_ALWAYS_LEFT_OUT, said)
-
-
 def unknown_figures(accounts: Accounts) -> tuple[str, ...]:
     """Figures that nobody has given, with how to give them, and runs that lost their journal."""
     runs, pricing = accounts.tree.runs, accounts.pricing
-    notes = list(missing_rates(pricing, len(runs)))
+    notes = [*missing_rates(pricing, len(runs)), *accounts.unknown]
     blind = {
         run.start.machine.name
         for run in runs

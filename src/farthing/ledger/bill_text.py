@@ -24,6 +24,7 @@ from farthing.ledger.lines import (
     kinds_of,
     sums_by_category,
 )
+from farthing.ledger.sci import sci_text
 from farthing.quantity import MARKS_EXPLAINED, Quantity, marked, marked_with_range
 
 _WIDTH = 80
@@ -60,6 +61,8 @@ def print_artifact_bill(bill: ArtifactBill, console: Console) -> None:
     for view, sums in bill.views.items():
         table.add_row(view.replace("_", " "), *_short(sums, basis), kind_of(sums.usd[basis]))
     _print_table(table, console)
+    _say(console, "Software carbon intensity (ISO/IEC 21031):", *sci_text(bill.sci))
+    console.print()
     _print_list(console, "Excluded", bill.excluded)
     _print_foot(bill, console)
 
@@ -168,8 +171,7 @@ def _total_table(title: str, figures: Figures) -> Table:
     table.add_row("kg CO2e, operational", carbon, bounds)
     others = {"kg CO2e, embodied": figures.kg_embodied, "litres of water": figures.litres}
     for name, value in others.items():
-        if value is not None:
-            table.add_row(name, marked_with_range(value), kind_of(value))
+        table.add_row(name, marked_with_range(value), kind_of(value))
     counts = {
         "tokens": figures.tokens,
         "FLOP, model": figures.flops,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from farthing.artifacts.entries import MachineRecord
-from farthing.artifacts.settings import BASES, Basis, WorkspaceSettings
-from farthing.artifacts.work import SENSORS, EnergyPart, Work
-from farthing.hardware.catalogue import grid, grid_range
-from farthing.quantity import Provenance, Quantity, assumed, measured, total
+from farthing.artifacts.rates import SeriesRate
+from farthing.artifacts.settings import BASES, Basis
+from farthing.artifacts.work import Work
+from farthing.ledger.carbon import operational
+from farthing.ledger.footprint import FootprintRates, footprint
+from farthing.ledger.joules import energy_of
+from farthing.quantity import Provenance, Quantity, measured, total
 
 _SECONDS_PER_HOUR = 3600.0
 _JOULES_PER_KWH = 3.6e6
@@ -26,10 +29,18 @@ _MONEY = AMOUNTS.index("kg_co2e")
 
 @dataclass(frozen=True, kw_only=True)
 class Rates:
-    """What turns device-hours and joules into dollars and grams; None where nobody set it.
+    """What turns device-hours and joules into dollars, grams and litres; None where nobody set it.
 
-    `grams_range` holds the cleanest and the dirtiest grid of the catalogue; None where only the
-    book may speak and does not say what they were.
+    Attributes:
+        usd_per_device_hour: per basis.
+        grams_per_kwh: of the electricity. With a `series` it is None until that has met the hours
+            of a run: no other figure stands in its place.
+        grams_range: the cleanest and the dirtiest grid of the catalogue; None where only the book
+            may speak and does not say what they were.
+        pue: energy at the site's meter per energy of the machines.
+        watts_per_device: for work that nothing metered.
+        footprint: embodied carbon and water.
+        series: grams per kWh by the hour; None where one figure says it.
     """
 
     usd_per_device_hour: dict[Basis, Quantity | None]
@@ -37,6 +48,8 @@ class Rates:
     grams_range: tuple[Quantity, Quantity] | None
     pue: Quantity | None
     watts_per_device: Quantity | None
+    footprint: FootprintRates = field(default_factory=FootprintRates)
+    series: SeriesRate | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +57,9 @@ class Figures:
     """The cost vector of some work; None is unknown and never zero, an interval is no measurement.
 
     `kg_co2e` is operational. Where no grid is set it is unknown, and `kg_co2e_range` says what it
-    would be on the cleanest and the dirtiest grid of the catalogue. `kg_embodied` and `litres` are
-    None until something sets them: no rate here turns work into either.
+    would be on the cleanest and the dirtiest grid of the catalogue. `kg_embodied` is the part of
+    making the devices that falls on the hours held. `litres` are those of the site and of making
+    the electricity together: unknown if one of the two is.
     """
 
     wall_hours: Quantity | None
@@ -101,34 +115,6 @@ class Figures:
         }
 
 
-def make_rates(settings: WorkspaceSettings) -> Rates:
-    """The user's rates.
-
-    Raises:
-        UnknownHardwareError: the grid is not in the catalogue.
-    """
-    prices: dict[Basis, Quantity | None] = dict.fromkeys(BASES)
-    for basis, price in settings.prices.items():
-        day = str(price.date)
-        dated = price.source if day in price.source else f"{price.source}, {day}"
-        prices[basis] = assumed(price.usd_per_device_hour, "USD/h", dated)
-    grams = grid(settings.grid) if settings.grid is not None else None
-    if (own := settings.grid_grams_per_kwh) is not None:
-        grams = assumed(own.grams_per_kwh, "g/kWh", own.source)
-    pue, hardware = settings.pue, settings.hardware
-    return Rates(
-        usd_per_device_hour=prices,
-        grams_per_kwh=grams,
-        grams_range=grid_range(),
-        pue=assumed(pue.value, "1", f"PUE: {pue.source}") if pue else None,
-        watts_per_device=(
-            assumed(hardware.watts_per_device, "W", f"farthing.yaml: {hardware.source}")
-            if hardware
-            else None
-        ),
-    )
-
-
 def make_figures(work: Work, machine: MachineRecord, rates: Rates) -> Figures:
     """The cost vector of `work` done on `machine`."""
     amounts = _Amounts(
@@ -138,9 +124,9 @@ def make_figures(work: Work, machine: MachineRecord, rates: Rates) -> Figures:
         tokens=measured(work.tokens, "tokens", "counted"),
         flops=measured(work.flops, "FLOP", "counted by formula"),
         optimizer_flops=measured(work.optimizer_flops, "FLOP", "counted by formula"),
-        joules=_energy(work, machine, rates),
+        joules=energy_of(work, machine, rates.watts_per_device),
     )
-    return _priced(amounts, rates)
+    return _priced(amounts, rates, machine.accelerator)
 
 
 def bounded_figures(
@@ -159,7 +145,7 @@ def bounded_figures(
         bill smaller. Tokens and FLOPs that nobody counted are unknown.
     """
     if most_seconds is None:
-        return _priced(_Amounts(), rates)
+        return _priced(_Amounts(), rates, machine.accelerator)
     wall = max(most_seconds, least.wall_seconds)
     held = max(wall * machine.devices, least.device_seconds)
     watts = machine.watts
@@ -171,9 +157,9 @@ def bounded_figures(
         wall_hours=_between(least.wall_seconds, wall),
         device_hours=_between(least.device_seconds, held),
         cpu_hours=_between(least.cpu_seconds, max(held, least.cpu_seconds)),
-        joules=_energy(most, machine, rates),
+        joules=energy_of(most, machine, rates.watts_per_device),
     )
-    return _priced(amounts, rates)
+    return _priced(amounts, rates, machine.accelerator)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,11 +175,13 @@ class _Amounts:
     joules: Quantity | None = None
 
 
-def _priced(amounts: _Amounts, rates: Rates) -> Figures:
+def _priced(amounts: _Amounts, rates: Rates, accelerator: str | None) -> Figures:
     energy, device_hours = amounts.joules, amounts.device_hours
-    kwh = energy.scaled(1 / _JOULES_PER_KWH, "kWh") if energy else None
-    if kwh is not None and rates.pue is not None:
-        kwh = kwh.times(rates.pue, "kWh")
+    it_kwh = energy.scaled(1 / _JOULES_PER_KWH, "kWh") if energy else None
+    kwh = it_kwh
+    if it_kwh is not None and rates.pue is not None:
+        kwh = it_kwh.times(rates.pue, "kWh")
+    beside = footprint(device_hours, it_kwh, kwh, rates.footprint, accelerator=accelerator)
     return Figures(
         wall_hours=amounts.wall_hours,
         device_hours=device_hours,
@@ -208,8 +196,10 @@ def _priced(amounts: _Amounts, rates: Rates) -> Figures:
             else None
             for basis, price in rates.usd_per_device_hour.items()
         },
-        kg_co2e=_carbon(kwh, rates.grams_per_kwh),
+        kg_co2e=operational(kwh, rates.grams_per_kwh),
         kg_co2e_range=_carbon_range(kwh, rates),
+        kg_embodied=beside.kg_embodied,
+        litres=beside.water.litres,
     )
 
 
@@ -260,69 +250,11 @@ def expense_figures(usd: dict[Basis, Quantity | None], rates: Rates) -> Figures:
             joules=measured(0.0, "J", "nothing spent"),
         ),
         rates,
+        None,
     )
-    return replace(nothing, usd=usd)
-
-
-def _energy(work: Work, machine: MachineRecord, rates: Rates) -> Quantity | None:
-    """J, with the range that the method leaves."""
-    if work.joules == 0.0 and work.wall_seconds == 0.0:
-        return measured(0.0, "J", "nothing spent")
-    if work.joules is not None and work.energy_method != "none":
-        return _known_energy(work, work.joules, machine)
-    if rates.watts_per_device is not None:
-        watts = rates.watts_per_device
-        value = work.device_seconds * watts.value
-        low = min(value, work.cpu_seconds * watts.low)
-        return _estimated(value, f"TDP model: {watts.source}", low=low, high=value)
-    return None
-
-
-def _known_energy(work: Work, joules: float, machine: MachineRecord) -> Quantity | None:
-    """What the run's meter said; part by part where it told them apart."""
-    if work.energy_parts:
-        return total((_energy_of(part, machine) for part in work.energy_parts), "J")
-    if work.energy_method == "tdp_model":
-        busy = min(work.cpu_seconds, work.device_seconds)
-        return _estimated(
-            joules,
-            f"TDP model: {machine.watts_source}",
-            low=min(joules, busy * (machine.watts_low or 0.0)),
-            high=max(joules, work.device_seconds * (machine.watts_high or 0.0)),
-        )
-    if work.energy_method == "mixed":
-        return _estimated(joules, "several methods, not told apart", low=joules, high=joules)
-    return measured(joules, "J", SENSORS[work.energy_method])
-
-
-def _energy_of(part: EnergyPart, machine: MachineRecord) -> Quantity | None:
-    """J of one part; an interval is no measurement, whatever read it."""
-    if part.joules is None or part.low_joules is None or part.high_joules is None:
-        return None
-    if part.method == "tdp_model":
-        source = f"TDP model of {part.covers}: {machine.watts_source}"
-    else:
-        source = f"{SENSORS[part.method]}: {part.covers}"
-    if part.measured:
-        return measured(part.joules, "J", source)
-    return _estimated(part.joules, source, low=part.low_joules, high=part.high_joules)
-
-
-def _estimated(joules: float, source: str, *, low: float, high: float) -> Quantity:
-    return Quantity(
-        value=joules,
-        unit="J",
-        provenance=Provenance.ESTIMATED,
-        source=source,
-        low=low,
-        high=high,
-    )
-
-
-def _carbon(kwh: Quantity | None, grams: Quantity | None) -> Quantity | None:
-    if kwh is None or grams is None:
-        return None
-    return kwh.times(grams, "g").scaled(_KG_PER_GRAM, "kg")
+    # It held no device, so it does not matter of which kind the others were.
+    no_device = measured(0.0, "kg", "no time held") if rates.footprint.knows_devices else None
+    return replace(nothing, usd=usd, kg_embodied=no_device)
 
 
 def _carbon_range(kwh: Quantity | None, rates: Rates) -> tuple[float, float] | None:

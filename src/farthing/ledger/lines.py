@@ -73,9 +73,10 @@ def kind_of(value: Quantity | None) -> str:
 
 
 def kinds_of(figures: Figures) -> dict[str, str]:
-    """The kinds of hours, energy and money, in the words of a bill.
+    """The kinds of hours, energy, money, carbon and water, in the words of a bill.
 
     The kind of the money is that of all bases that have a price; they rest on the same hours.
+    Embodied carbon and water have one where they are known.
     """
     priced = [value for value in figures.usd.values() if value is not None]
     money = max((value.provenance for value in priced), default=None)
@@ -84,6 +85,8 @@ def kinds_of(figures: Figures) -> dict[str, str]:
         "kWh": kind_of(figures.kwh),
         "USD": "unknown" if money is None else str(Provenance(money)),
         "kg CO2e": kind_of(figures.kg_co2e),
+        **({"embodied": kind_of(figures.kg_embodied)} if figures.kg_embodied else {}),
+        **({"water": kind_of(figures.litres)} if figures.litres else {}),
     }
 
 

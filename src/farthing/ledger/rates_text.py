@@ -5,11 +5,15 @@ from __future__ import annotations
 from farthing.artifacts.settings import BASES
 from farthing.ledger.entry_ref import EntryRef, numbers_text
 from farthing.ledger.figures import Rates
+from farthing.ledger.footprint import FootprintRates
 from farthing.ledger.rates import Pricing
 
 
 def rates_notes(pricing: Pricing, runs: int) -> tuple[str, ...]:
-    """Prices, PUE and grid, each with its source and, where they change, the runs they hold for."""
+    """Prices, PUE, grid, embodied carbon and water, each with its source.
+
+    Where they change, each says for which runs it holds.
+    """
     notes = ["time is wall time held, start-up, idle and failed work included"]
     spans = pricing.spans(runs)
     for held, rates, entry in spans:
@@ -27,7 +31,7 @@ def missing_rates(pricing: Pricing, runs: int) -> tuple[str, ...]:
     ]
     if missing:
         notes.append(f"USD ({', '.join(missing)}): unknown (set prices in farthing.yaml)")
-    gridless = next((each for each in spans if each.grams_per_kwh is None), None)
+    gridless = next((each for each in spans if not each.grams_per_kwh and not each.series), None)
     if gridless is not None and gridless.grams_range is not None:
         low, high = gridless.grams_range
         notes.append(
@@ -52,6 +56,30 @@ def _notes(rates: Rates) -> list[str]:
         notes.append(f"energy: IT energy x PUE {rates.pue.value:g} ({rates.pue.source})")
     if (grams := rates.grams_per_kwh) is not None:
         notes.append(f"carbon: operational, {grams.value:g} g/kWh ({grams.source})")
+    if (series := rates.series) is not None:
+        said = f"{series.file}, sha256 {series.digest[:12]}, {series.source}"
+        notes.append(
+            f"carbon: operational, by the hours in which each run used its energy ({said})"
+        )
+    return [*notes, *_footprint_notes(rates.footprint)]
+
+
+def _footprint_notes(rates: FootprintRates) -> list[str]:
+    devices = {**rates.by_device, **({"device": rates.embodied} if rates.embodied else {})}
+    notes = []
+    for name, each in devices.items():
+        kilograms, life = each.kg_per_device, each.life_hours
+        sources = "; ".join(dict.fromkeys((kilograms.source, life.source)))
+        notes.append(
+            f"embodied carbon: {kilograms.value:g} kg of making one {name}, spread over "
+            f"{life.value:,.0f} hours ({sources})"
+        )
+    for rate, what in (
+        (rates.water_site, "evaporated at the site, per kWh of the machines"),
+        (rates.water_source, "used in making the electricity, per kWh at the site's meter"),
+    ):
+        if rate is not None:
+            notes.append(f"water: {rate.value:g} L {what} ({rate.source})")
     return notes
 
 

@@ -16,11 +16,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from farthing.artifacts.entries import Purpose
-from farthing.quantity import Quantity, marked_with_range
+from farthing.quantity import Quantity, marked, marked_with_range
 
 Unit = Literal["token", "FLOP", "parameter"]
 # gross: of all runs, failed and discarded ones too. effective: of what the model kept.
 Counted = Literal["gross", "effective"]
+
+UNKNOWN_SCI = "unknown: it needs operational and embodied carbon, and FLOPs that were counted"
 
 _GRAMS_PER_KG = 1000.0
 
@@ -60,15 +62,28 @@ class Sci:
 
     Attributes:
         intensity: g per `per`.
+        operational: kg, E x I.
+        embodied: kg, M.
+        units: R.
         per: what R counts.
         counted: whether R counts all of it, or only what the model kept.
         boundary: what E, I and M are of.
     """
 
     intensity: Quantity
+    operational: Quantity
+    embodied: Quantity
+    units: Quantity
     per: Unit
     counted: Counted
     boundary: Boundary
+
+    def formula(self) -> str:
+        """How the figure came out of its three parts."""
+        return (
+            f"({marked(self.operational)} kg operational + {marked(self.embodied)} kg embodied) / "
+            f"{marked(self.units)} {self.per}s"
+        )
 
     def line(self) -> str:
         """The figure with its unit and its mark, without the boundary."""
@@ -78,6 +93,9 @@ class Sci:
         """Plain JSON values."""
         return {
             "intensity": self.intensity.to_json(),
+            "operational": self.operational.to_json(),
+            "embodied": self.embodied.to_json(),
+            "units": self.units.to_json(),
             "per": self.per,
             "counted": self.counted,
             "included": list(self.boundary.included),
@@ -124,7 +142,15 @@ def sci(
         low=grams.low / units.high,
         high=grams.high / units.low,
     )
-    return Sci(intensity=intensity, per=per, counted=counted, boundary=boundary)
+    return Sci(
+        intensity=intensity,
+        operational=operational,
+        embodied=embodied,
+        units=units,
+        per=per,
+        counted=counted,
+        boundary=boundary,
+    )
 
 
 def boundary_of(runs: Iterable[tuple[Purpose, str]]) -> Boundary:
@@ -146,3 +172,10 @@ def boundary_of(runs: Iterable[tuple[Purpose, str]]) -> Boundary:
         ended = f", {unfinished} of them failed, stopped or open" if unfinished else ""
         inside.append(f"{stage} ({runs_text}{ended})")
     return Boundary(tuple(inside), (*outside, *_NEVER_IN))
+
+
+def sci_text(found: Sci | None) -> tuple[str, ...]:
+    """The figure, its parts and its boundary, a line each; or what it lacks."""
+    if found is None:
+        return (UNKNOWN_SCI,)
+    return found.line(), f"= {found.formula()}", found.boundary.sentence()

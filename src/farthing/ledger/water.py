@@ -8,12 +8,14 @@ into the second only. The two are kept apart: they are different rivers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from farthing.artifacts.settings import WorkspaceSettings
 from farthing.errors import UnknownHardwareError
 from farthing.hardware.catalogue import Catalogue
+from farthing.hardware.figure import Figure
 from farthing.quantity import Quantity, assumed, total
 
 
@@ -25,13 +27,13 @@ class SiteRates:
         pue: energy at the site's meter per IT energy.
         water_site: L/kWh of IT energy.
         water_source: L/kWh at the site's meter.
-        unknown: what is missing, why, and how to give it; a line each.
+        unknown: why one is missing and how to give it, by the name of the field.
     """
 
     pue: Quantity | None
     water_site: Quantity | None
     water_source: Quantity | None
-    unknown: tuple[str, ...]
+    unknown: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,16 +88,14 @@ def site_rates(settings: WorkspaceSettings, catalogue: Catalogue) -> SiteRates:
             water_source = assumed(own.electricity_litres_per_kwh, "L/kWh", said)
     if settings.pue is not None:
         pue = assumed(settings.pue.value, "1", f"PUE: {settings.pue.source}")
-    missing = {"pue": pue, "site_litres_per_kwh": water_site}
-    lines = [unknown[name] for name, value in missing.items() if value is None]
-    if water_source is None:
-        lines.append(
-            "water of making the electricity: not set (electricity_water or "
-            "water.electricity_litres_per_kwh in farthing.yaml)"
-        )
-    return SiteRates(
-        pue=pue, water_site=water_site, water_source=water_source, unknown=tuple(lines)
-    )
+    reasons = {
+        **unknown,
+        "water_source": "water of making the electricity: not set (electricity_water or "
+        "water.electricity_litres_per_kwh in farthing.yaml)",
+    }
+    found = {"pue": pue, "water_site": water_site, "water_source": water_source}
+    missing = {name: reasons[name] for name, rate in found.items() if rate is None}
+    return SiteRates(**found, unknown=missing)
 
 
 def _of_site(
@@ -108,15 +108,13 @@ def _of_site(
             None,
             {
                 "pue": "PUE: not set (site or pue in farthing.yaml)",
-                "site_litres_per_kwh": "water at the site: not set (site or "
+                "water_site": "water at the site: not set (site or "
                 "water.site_litres_per_kwh in farthing.yaml)",
             },
         )
     entry = catalogue.site(settings.site)
     pue, litres = (
-        figure.quantity(f"{name} of {entry.name}: {catalogue.citation(figure.source)}")
-        if figure is not None
-        else None
+        _rate(figure, f"{name} of {entry.name}", catalogue) if figure is not None else None
         for name, figure in (("PUE", entry.pue), ("water", entry.litres_per_kwh))
     )
     reasons = entry.blanks
@@ -125,7 +123,7 @@ def _of_site(
         litres,
         {
             "pue": f"PUE of {entry.name}: {reasons.get('pue', 'no figure')} (pue in farthing.yaml)",
-            "site_litres_per_kwh": f"water at {entry.name}: "
+            "water_site": f"water at {entry.name}: "
             f"{reasons.get('litres_per_kwh', 'no figure')} "
             "(water.site_litres_per_kwh in farthing.yaml)",
         },
@@ -144,14 +142,19 @@ def _electricity(settings: WorkspaceSettings, catalogue: Catalogue) -> Quantity 
     for entry in catalogue.electricity_water:
         if entry.id == asked:
             figure = entry.litres_per_kwh
-            said = catalogue.citation(figure.source) if figure else ""
-            return figure.quantity(f"water of {entry.name}: {said}") if figure else None
+            return _rate(figure, f"water of {entry.name}", catalogue) if figure else None
     known = ", ".join(entry.id for entry in catalogue.electricity_water)
     raise UnknownHardwareError(
         f"the catalogue has no water of electricity {asked!r}",
         remedy=f"it has {known}; or set water.electricity_litres_per_kwh in farthing.yaml, or add "
         "an entry under electricity_water with `farthing hardware add FILE`",
     )
+
+
+def _rate(figure: Figure, what: str, catalogue: Catalogue) -> Quantity:
+    rate = figure.quantity(f"{what}: {catalogue.citation(figure.source)}")
+    # Sums tell their sources apart by semicolons: one source has none.
+    return replace(rate, source=rate.source.replace("; ", ", "))
 
 
 def _times(kwh: Quantity | None, litres: Quantity | None) -> Quantity | None:

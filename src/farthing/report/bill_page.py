@@ -20,6 +20,7 @@ from farthing.ledger.bill_csv import csv_text
 from farthing.ledger.bill_text import print_artifact_bill, print_bill
 from farthing.ledger.figures import Figures
 from farthing.ledger.lines import RELATIONS, VIEWS, BillLine
+from farthing.ledger.sci import sci_text
 from farthing.report.numbers import plain
 from farthing.report.rendering import asset, content_hash, page_environment
 from farthing.report.shown import Shown, show, show_carbon
@@ -101,6 +102,7 @@ def bill_page(bill: Bill | ArtifactBill) -> str:
             total=_figures(bill.total),
             sums=_sums(bill),
             baseline=BASELINE,
+            intensity=sci_text(bill.sci) if isinstance(bill, ArtifactBill) else (),
         )
     )
 

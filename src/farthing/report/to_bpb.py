@@ -94,7 +94,7 @@ def cost_to_bpb(workspace: Workspace, bpb: float) -> CostToBpb:
             f"--to-bpb {bpb:g} is no loss that a run can reach",
             remedy="name bits per byte above zero, such as --to-bpb 1.95",
         )
-    families = make_bill(workspace, load_settings(workspace)).families
+    families = make_bill(workspace, load_settings(workspace), hours_may_lack=True).families
     records = read_book(workspace.book_file).records
     return CostToBpb(bpb, read_frontiers(workspace, families, records))
 

@@ -21,7 +21,7 @@ from farthing.artifacts.benchmarks import (
 )
 from farthing.artifacts.entries import Evaluation, Member, Plan
 from farthing.artifacts.manifest import write_manifest
-from farthing.artifacts.settings import GridFigure, Price, WorkspaceSettings
+from farthing.artifacts.settings import EmbodiedFigure, GridFigure, Price, WorkspaceSettings
 from farthing.ledger.bill import make_bill
 from farthing.model.config import ModelConfig
 from farthing.model.initialize import initialize
@@ -227,6 +227,29 @@ def test_operational_and_embodied_carbon_stand_apart_with_the_place_and_their_su
     assert said == pytest.approx(grams_per_flop, rel=0.01)
     assert "In: training (1 run); evaluation (1 run). Out: " in body
     assert "offsets and certificates, which are not taken off" in body
+
+
+def test_rates_of_the_workspace_give_the_card_its_carbon_its_water_and_its_intensity(card, bill):
+    making = EmbodiedFigure(
+        kg_per_device=8.766, life_years=1, date=date(2026, 1, 31), source="maker"
+    )
+    known = bill(grid="US-OR", site="azure", electricity_water="olmo3", embodied=making)
+    header, body = card(CardFacts(bill=known, location="Oregon, United States"))
+    whole = known.families[0].members[0].fully_loaded
+    made, it_kwh = whole.device_hours.value * 0.001, whole.kwh.value / 1.18
+    assert whole.kg_embodied.value == pytest.approx(made)
+    assert whole.litres.value == pytest.approx(it_kwh * 0.30 + whole.kwh.value * 1.2916)
+    emissions = header["co2_eq_emissions"]
+    assert emissions["emissions"] == pytest.approx(whole.kwh.value * 165.5)
+    assert f"Embodied, not in it: {1000 * made:.3g} g, assumed" in emissions["source"]
+    assert emissions["geographical_location"] == "Oregon, United States"
+    said = " ".join(body.split())
+    grams_per_flop = (whole.kwh.value * 165.5 + 1000 * made) / whole.flops.value
+    assert f"≈{grams_per_flop:.3g} (" in said
+    assert f"kg operational + ≈{made:.3g} kg embodied) / {whole.flops.value:.3g} FLOPs." in said
+    left = body.partition("Left out:")[2].partition("## Data")[0]
+    assert "embodied" not in left
+    assert "water" not in left
 
 
 def test_without_embodied_carbon_there_is_no_intensity(card, bill):

@@ -17,7 +17,8 @@ from farthing.flow import RunConfig, find_run, open_run
 from farthing.flow.opening import find_corpus
 from farthing.ledger.accounts import RunAccount, collect_runs
 from farthing.ledger.bill import Bill, make_bill
-from farthing.ledger.figures import Figures, Rates, add_figures, make_rates
+from farthing.ledger.figures import Figures, Rates, add_figures
+from farthing.ledger.given_rates import make_rates
 from farthing.ledger.lineage import FamilyCost
 from farthing.model.shape import Shape
 from farthing.model.supernet import Supernet
@@ -123,7 +124,8 @@ def gather(
     config, supernet = open_run(place)
     scores = _scores(workspace, supernet, place.name)
     settings = load_settings(workspace)
-    rates, bill = make_rates(settings), make_bill(workspace, settings)
+    rates = make_rates(settings, workspace.root)
+    bill = make_bill(workspace, settings, hours_may_lack=True)
     records = read_book(workspace.book_file).records
     accounts = collect_runs(workspace, records)
     attempts = attempts_of(accounts, supernet.digest)

@@ -134,9 +134,12 @@ def _carbon_tile(facts: ReportFacts) -> Tile:
     if cost.kg_co2e_range is not None:
         factor, unit = carbon_unit(cost.kg_co2e_range[1])
         note = "no grid is set: from the catalogue's cleanest to its dirtiest"
+    elif cost.kg_co2e is None:
+        factor, unit = carbon_unit(1.0)
+        note = "the bill below says why"
     else:
-        factor, unit = carbon_unit(cost.kg_co2e.value if cost.kg_co2e else 1.0)
-        note = "operational, grid of farthing.yaml"
+        factor, unit = carbon_unit(cost.kg_co2e.value)
+        note = "operational: of the electricity used"
     return Tile("CO₂ equivalent", show_carbon(cost, factor, unit), note)
 
 
@@ -166,6 +169,8 @@ def _missing(facts: ReportFacts) -> list[Missing]:
         gaps.append(Missing("Dollars are unknown.", "Set prices in farthing.yaml."))
     if facts.cost.kg_co2e is None and facts.cost.kg_co2e_range is not None:
         gaps.append(Missing("The grid is unknown.", "Set grid in farthing.yaml."))
+    elif facts.cost.kg_co2e is None:
+        gaps.append(Missing("Carbon is unknown.", "The bill below says why, and how to tell."))
     if facts.cost.kwh is None:
         gaps.append(Missing("Energy is unknown.", "Set hardware in farthing.yaml."))
     if facts.benchmarks is None:
