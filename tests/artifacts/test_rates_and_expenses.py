@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from farthing.artifacts.entries import read_book
 from farthing.artifacts.expense import Expense, Reading
+from farthing.artifacts.holding import Holding
 from farthing.artifacts.rates import EmbodiedRate, GridRate, PriceRate, Rate, RatesRecord
 from farthing.artifacts.settings import WorkspaceSettings
 from farthing.artifacts.work import EnergyPart
@@ -184,3 +185,62 @@ def test_a_reading_of_no_run_or_below_zero_is_refused():
         _reading(runs=())
     with pytest.raises(ValidationError, match="negative"):
         _reading(low=-1.0)
+
+
+def test_a_reading_is_of_runs_or_of_a_holding():
+    energy = _reading().energy
+    for of in ({"runs": (0,), "held": "f" * 64}, {}):
+        with pytest.raises(ValidationError, match="one of them"):
+            Reading(**of, energy=energy, source="a meter")
+    assert Reading(held="f" * 64, energy=energy, source="a meter").runs == ()
+
+
+def _held(**changes):
+    good = {"since": "2026-03-01T09:00Z", "until": "2026-03-01T17:30:00.5+02:00", "devices": 8}
+    return Holding(**good | changes)
+
+
+def test_a_holding_is_read_back_from_a_book_in_utc(workspace, book):
+    book.append(_held(machine="m", source="invoice 9"))
+    (record,) = read_book(workspace.book_file).records[-1:]
+    assert record.body == _held(machine="m", source="invoice 9")
+    assert record.entry.body["until"] == "2026-03-01T15:30:00.500000Z"
+    assert record.body.seconds == 6.5 * 3600 + 0.5
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"since": "2026-03-01T09:00"}, "zone"),
+        ({"since": "2026-03-01"}, "zone"),
+        ({"since": 1769817600}, "zone"),
+        ({"since": "2026-02-30T09:00Z"}, "since"),
+        ({"until": "2026-03-01T09:00Z"}, "not after"),
+        ({"until": "2026-03-01T10:00+01:00"}, "not after"),
+        ({"devices": 0}, "devices"),
+        ({"devices": 1.5}, "devices"),
+        ({"machine": ""}, "machine"),
+        ({"source": ""}, "source"),
+    ],
+)
+def test_a_holding_that_cannot_be_is_refused(change, message):
+    with pytest.raises(ValidationError, match=message):
+        _held(**change)
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "machine", "both"),
+    [
+        ("08:00", "09:00", "m", False),
+        ("08:00", "09:01", "m", True),
+        ("08:00", "20:00", None, True),
+        ("10:00", "11:00", "m", True),
+        ("15:29", "20:00", "m", True),
+        ("15:31", "20:00", "m", False),
+        ("10:00", "11:00", "n", False),
+    ],
+)
+def test_two_holdings_overlap_in_the_time_of_one_machine(since, until, machine, both):
+    one = _held(machine="m")
+    other = _held(since=f"2026-03-01T{since}Z", until=f"2026-03-01T{until}Z", machine=machine)
+    assert (one.overlaps(other), other.overlaps(one)) == (both, both)

@@ -59,6 +59,10 @@ def test_every_verb_prints_one_json_object_and_nothing_else(fresh_farthing, tmp_
         ("report", *work),
         ("generate", "The", *work, "--max-tokens", "3"),
         ("bill", *work),
+        (
+            *("enter", "expense", "--what", "storage", "--usd", "1", "--date", "2026-01-31"),
+            *("--source", "invoice", *work),
+        ),
         ("verify", *work),
         ("recipes", "list"),
         ("recipes", "show", "smoke"),

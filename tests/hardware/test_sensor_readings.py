@@ -6,7 +6,7 @@ import json
 import pytest
 
 from farthing.errors import ConfigError, SensorLostError
-from farthing.hardware.sensors.readings import ReadingsSensor
+from farthing.hardware.sensors.readings import ReadingsSensor, energy_between
 
 NOON = datetime.datetime(2026, 1, 31, 12, 0, tzinfo=datetime.UTC)
 
@@ -155,3 +155,75 @@ def test_a_file_that_was_cut_is_lost(bench):
     bench.path.write_text("")
     with pytest.raises(SensorLostError, match="shorter"):
         sensor.energy()
+
+
+def between(bench, begin, end):
+    zero = NOON.timestamp()
+    return energy_between("psu", bench.path, zero + begin, zero + end, what="run 3 ran")
+
+
+def test_a_finished_file_is_integrated_between_two_moments(bench):
+    """100 W rising to 300 W in 4 s, falling back in 4 s: by hand, from the areas of trapezoids."""
+    for at, watts in ((0, 100), (4, 300), (8, 100)):
+        bench.write(at, watts=watts)
+    whole = between(bench, 0, 8)
+    assert whole.joules == pytest.approx(1600)
+    assert whole.low_joules == whole.high_joules == whole.joules
+    # Half-way up to half-way down, and a piece inside of one stretch.
+    assert between(bench, 2, 6).joules == pytest.approx(2 * (200 + 300))
+    assert between(bench, 1, 2).joules == pytest.approx((150 + 200) / 2)
+    parts = [between(bench, b, e).joules for b, e in ((0, 1.5), (1.5, 5), (5, 8))]
+    assert sum(parts) == pytest.approx(1600)
+
+
+def test_a_running_total_is_cut_at_both_ends_and_what_is_cut_is_a_range(bench):
+    for at, joules in ((0, 5000), (10, 6000), (20, 9000), (30, 9500)):
+        bench.write(at, joules=joules)
+    found = between(bench, 5, 26)
+    assert found.joules == pytest.approx(500 + 3000 + 300)
+    assert (found.low_joules, found.high_joules) == (3000, 1000 + 3000 + 500)
+
+
+def test_a_gap_is_an_estimate_however_little_of_it_is_asked_for(bench):
+    bench.write(0, watts=100)
+    bench.write(60, watts=100)
+    found = between(bench, 20, 22)
+    assert (found.low_joules, found.joules, found.high_joules) == (0, 200, 200)
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "missing"),
+    [
+        (-5, 5, "2026-01-31T11:59:55.000Z to 2026-01-31T12:00:00.000Z, in which run 3 ran"),
+        (5, 15, "2026-01-31T12:00:10.000Z to 2026-01-31T12:00:15.000Z"),
+        (20, 30, "2026-01-31T12:00:20.000Z to 2026-01-31T12:00:30.000Z"),
+        (-1, 11, "12:00:00.000Z and 2026-01-31T12:00:10.000Z to"),
+    ],
+    ids=["before", "after", "elsewhere", "both"],
+)
+def test_time_that_a_finished_file_does_not_reach_over_is_named_and_never_guessed(
+    bench, begin, end, missing
+):
+    bench.write(0, watts=100)
+    bench.write(10, watts=100)
+    with pytest.raises(ConfigError) as error:
+        between(bench, begin, end)
+    assert missing in error.value.what
+    assert "--kwh" in error.value.remedy
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [(0, {"watts": 1}), (5, {"watts": 1}), (5, {"watts": 1}), (9, {"watts": 1})],
+        [(0, {"joules": 5}), (5, {"joules": 4}), (9, {"joules": 9})],
+        [(0, {"watts": 5}), (5, {"joules": 4}), (9, {"watts": 9})],
+        [(0, {"watts": 5}), (5, {"watts": -4}), (9, {"watts": 9})],
+    ],
+    ids=["order", "back", "units", "negative"],
+)
+def test_a_finished_file_that_makes_no_sense_is_refused_by_line(bench, lines):
+    for at, figure in lines:
+        bench.write(at, **figure)
+    with pytest.raises(ConfigError, match=r"line [23]"):
+        between(bench, 0, 9)

@@ -1,14 +1,17 @@
-"""A day, written as ISO 8601 says, in settings and in entries of the book."""
+"""Days and moments, written as ISO 8601 says, in settings and in entries of the book."""
 
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 from pydantic import BeforeValidator
 
 _FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_MOMENT = re.compile(
+    _FORM.pattern + r"T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})"
+)
 
 
 def _only_iso(value: object) -> object:
@@ -20,4 +23,14 @@ def _only_iso(value: object) -> object:
     return date.fromisoformat(value)
 
 
+def _only_with_zone(value: object) -> object:
+    """The moment in UTC; without its zone it may be any of a day's."""
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.astimezone(UTC)
+    if not isinstance(value, str) or not _MOMENT.fullmatch(value):
+        raise ValueError("write a moment as day, T, time and zone, such as 2026-03-01T09:00Z")
+    return datetime.fromisoformat(value).astimezone(UTC)
+
+
 IsoDate = Annotated[date, BeforeValidator(_only_iso)]
+UtcTime = Annotated[datetime, BeforeValidator(_only_with_zone)]

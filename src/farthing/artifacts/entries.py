@@ -19,16 +19,17 @@ from farthing.artifacts.body import Body
 from farthing.artifacts.canonical import sha256_hex
 from farthing.artifacts.chain import ChainFile, Entry, Head, walk
 from farthing.artifacts.expense import Expense, Reading
+from farthing.artifacts.holding import Holding
 from farthing.artifacts.keys import read_head
 from farthing.artifacts.rates import RatesRecord
 from farthing.artifacts.references import Inherited, InputRef
 from farthing.artifacts.work import Work
 from farthing.errors import BookError
 
-# Rules 2 have entries that rules 1 lack (rates, expenses, readings), and further fields in the
-# others: a run's inputs, what a plan inherits, energy by parts. A book that began under rules 1 is
-# read as it stands and goes on under these; a program that knows only rules 1 refuses the first
-# entry that it does not understand, and so never adds up a part of a book.
+# Rules 2 have entries that rules 1 lack (rates, expenses, readings, what was held), and further
+# fields in the others: a run's inputs, what a plan inherits, energy by parts. A book that began
+# under rules 1 is read as it stands and goes on under these; a program that knows only rules 1
+# refuses the first entry that it does not understand, and so never adds up a part of a book.
 RULES_VERSION = 2
 
 Purpose = Literal[
@@ -284,6 +285,7 @@ BODIES: dict[str, type[Body]] = {
         RatesRecord,
         Expense,
         Reading,
+        Holding,
     )
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from farthing.artifacts.body import Body
 from farthing.artifacts.dates import IsoDate
@@ -64,6 +64,7 @@ class Reading(Body):
 
     Attributes:
         runs: the runs during which it was read, in parts by the hours that they held.
+        held: instead of runs, digest of the entry of a holding: read while that was idle.
         energy: what it covers, by method `psu` or `cloud`, with its range.
         source: which meter, and who read it.
         file_digest: of the file of readings that it was added up from; None where there is none.
@@ -71,7 +72,14 @@ class Reading(Body):
 
     kind_name: ClassVar[str] = "reading"
 
-    runs: Annotated[_Runs, Field(min_length=1)]
+    runs: _Runs = ()
+    held: str | None = None
     energy: Annotated[EnergyPart, AfterValidator(_of_another_meter)]
     source: str = Field(min_length=1)
     file_digest: str | None = None
+
+    @model_validator(mode="after")
+    def _of_something(self) -> Reading:
+        if bool(self.runs) == (self.held is not None):
+            raise ValueError("runs, or a holding: a reading is of one of them")
+        return self

@@ -15,6 +15,7 @@ from farthing import __version__
 from farthing.cli.accounts import bill, report, verify
 from farthing.cli.bench import bench
 from farthing.cli.compare import compare
+from farthing.cli.enter import enter_app
 from farthing.cli.evaluation import evaluate
 from farthing.cli.hardware import hardware_app
 from farthing.cli.members import extract, generate
@@ -49,6 +50,7 @@ verbs = (
 )
 for verb in verbs:
     app.command()(verb)
+app.add_typer(enter_app, name="enter")
 app.add_typer(recipes_app, name="recipes")
 app.add_typer(hardware_app, name="hardware")
 

@@ -58,7 +58,8 @@ def train(
 
     With --from it starts from a trained model instead of random weights: the sizes come from
     there, everything else from the recipe. --set start.grow.layers=stack (or experts=copy) makes
-    it larger, --set start.optimizer=carried keeps the optimizer's state: docs/elastic.md.
+    it larger, --set start.optimizer=carried keeps the optimizer's state: docs/elastic.md. --set
+    inherit.share=0.5 signs how much of that model's cost this run's members carry: docs/bill.md.
     """
     from farthing import flow
     from farthing.session import open_session

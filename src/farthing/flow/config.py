@@ -16,6 +16,18 @@ from farthing.stages.train.elastic_schedule import ElasticSchedule
 from farthing.stages.train.start.config import StartConfig
 
 
+class InheritConfig(Config):
+    """What a run takes over of the cost of the model that it starts from."""
+
+    share: float = Field(
+        ge=0,
+        le=1,
+        description="the part of that model's cost that the members of this run carry in the "
+        "amortised view, from 0 to 1, signed before training; all plans together carry at most "
+        "the whole",
+    )
+
+
 class RunConfig(Config):
     """A recipe: everything that one elastic run and the judgement of its family need."""
 
@@ -28,6 +40,10 @@ class RunConfig(Config):
     start: StartConfig | None = Field(
         default=None, description="a trained model to begin with; null: random weights"
     )
+    inherit: InheritConfig | None = Field(
+        default=None,
+        description="how much of that model's cost is carried here; null: what earlier plans left",
+    )
     evaluate: EvaluateConfig = Field(
         description="the members of the family: registered before training, scored after"
     )
@@ -38,6 +54,11 @@ class RunConfig(Config):
         distinct_shapes(self.evaluate.members, self.model)
         ElasticSchedule(self.train, self.model)
         elastic = self.train.elastic
+        if self.inherit is not None and self.start is None:
+            raise ValueError(
+                "inherit.share says how much of an earlier model's cost is carried, and this run "
+                "starts from none: name one with start.from (or --from), or leave inherit out"
+            )
         taught = self.start is not None and self.start.distill is not None
         if taught and elastic is not None and elastic.distill_weight:
             raise ValueError(

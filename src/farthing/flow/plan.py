@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from farthing.artifacts.canonical import digest_json
-from farthing.artifacts.entries import Member, Plan
+from farthing.artifacts.entries import Member, Plan, RunEnd
 from farthing.artifacts.references import Inherited
 from farthing.cost.flops import flops_per_token
 from farthing.errors import ConfigError
@@ -27,7 +27,8 @@ def registered_plan(run: RunConfig, corpus: Corpus, start: Start | None = None) 
     """
     shapes = distinct_shapes(run.evaluate.members, run.model)
     flops = [flops_per_token(run.model, corpus.vocab_size, shape) for shape in shapes]
-    recipe = run.model_dump(mode="json")
+    # The share that is carried stands in the plan itself, and changes nothing about the training.
+    recipe = run.model_dump(mode="json", exclude={"inherit"})
     if start is not None:
         recipe["start"] = start.identity
     return Plan(
@@ -36,6 +37,7 @@ def registered_plan(run: RunConfig, corpus: Corpus, start: Start | None = None) 
         recipe_digest=digest_json(recipe),
         corpus_digest=corpus.digest,
         parent=start.source.parent if start else None,
+        inherits=_stated(run, start),
         members=tuple(
             Member(shape=str(shape), share=cost / sum(flops))
             for shape, cost in zip(shapes, flops, strict=True)
@@ -71,6 +73,40 @@ def check_resumption(key: str, plan: Plan, session: Session) -> None:
         )
 
 
+def check_stated_share(key: str, plan: Plan, session: Session) -> None:
+    """A share that is stated for a finished run comes too late, and must not seem to count.
+
+    Raises:
+        ConfigError: the run with this input key was finished under a plan that signed another.
+    """
+    plans = {r.entry.digest: r.body for r in session.book.records if isinstance(r.body, Plan)}
+    ended = {
+        r.body.run
+        for r in session.book.records
+        if isinstance(r.body, RunEnd) and r.body.status == "completed"
+    }
+    finished = [start for start in starts_of(key, session) if start.run in ended]
+    if not plan.inherits or not finished or finished[-1].plan not in plans:
+        return
+    signed = plans[finished[-1].plan].inherits
+    if signed != plan.inherits:
+        shares = ", ".join(f"{each.share:g}" for each in signed) or "none"
+        raise ConfigError(
+            f"inherit.share = {plan.inherits[0].share:g}: run {finished[-1].run} made this "
+            f"already, under a plan that signed {shares}; shares are signed before training",
+            remedy="leave inherit.share out to use what is there, or train another run, for "
+            "example with another train.seed",
+        )
+
+
+def _stated(run: RunConfig, start: Start | None) -> tuple[Inherited, ...]:
+    """The share that the recipe states of the model that it starts from; empty without one."""
+    if run.inherit is None or start is None:
+        return ()
+    whole = start.source.parent
+    return (Inherited(digest=whole, role="weights", share=run.inherit.share),)
+
+
 def _entry_of(plan: Plan, session: Session) -> str | None:
     """The entry of this very plan; shares that it took when it was signed do not tell it apart."""
     found = (
@@ -98,7 +134,8 @@ def _with_shares(plan: Plan, session: Session) -> Plan:
             raise ConfigError(
                 f"the plan {plan.name} takes {share:g} of what {digest} cost, but earlier plans "
                 f"left {left[digest]:g} of it",
-                remedy="state a smaller share: no more than the whole of a model is ever carried",
+                remedy=f"state inherit.share {left[digest]:g} or less: no more than the whole of a "
+                "model is ever carried",
             )
     if plan.inherits or plan.parent is None:
         return plan

@@ -25,7 +25,7 @@ from farthing.flow.config import RunConfig
 from farthing.flow.inputs import model_inputs, training_inputs
 from farthing.flow.known import card_facts, card_inputs
 from farthing.flow.opening import RECIPE_NAME
-from farthing.flow.plan import check_resumption, registered_plan, sign_plan
+from farthing.flow.plan import check_resumption, check_stated_share, registered_plan, sign_plan
 from farthing.flow.start import open_source
 from farthing.ledger.given_rates import make_rates
 from farthing.ledger.journal import RunRecorder
@@ -111,6 +111,8 @@ def run_train(run: RunConfig, corpus: Corpus, session: Session, *, rerun: bool =
     key = input_key("train", settings, inputs, _TRAIN_CODE)
     read = training_inputs(corpus, start)
     job = Job("training", run.name, "runs", SUPERNET, key, inner=SUPERNET_ROOM, inputs=read)
+    if not rerun:
+        check_stated_share(key, plan, session)
     rates = make_rates(session.settings, session.workspace.root)
 
     def sign(place: Path) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Literal
 
 from farthing.artifacts.entries import (
@@ -20,6 +19,7 @@ from farthing.artifacts.entries import (
 from farthing.artifacts.work import Work
 from farthing.artifacts.workspace import Workspace
 from farthing.errors import BookError
+from farthing.ledger.clocks import elapsed_seconds
 from farthing.ledger.entry_ref import EntryRef
 from farthing.ledger.figures import Figures, Rates, bounded_figures, make_figures
 from farthing.ledger.journal import read_journal_end
@@ -49,12 +49,13 @@ class RunAccount:
         work: what it is billed for; if `evidence` is `clock`, what it used at least.
         evidence: on what `work` rests, as in `RunEnd`.
         most_seconds: if `evidence` is `clock`, the wall time that it used at most, or None if the
-            run has not been closed yet.
+            run has not been closed yet, or the clock was set back meanwhile.
         raised: whether `work` rests on entries of the book, because the journal was behind them.
         members: the "of which" entries that name this run.
         entries: the entries of the book that `work` comes from: the run's start and its end, and
             the readings of other meters.
         member_entries: which entries `members` are, in their order.
+        ended: UTC time of the run.end entry; None of a run without one.
     """
 
     start: RunStart
@@ -69,6 +70,7 @@ class RunAccount:
     members: tuple[Evaluation | Extraction, ...]
     entries: tuple[EntryRef, ...] = ()
     member_entries: tuple[EntryRef, ...] = ()
+    ended: str | None = None
 
     def figures(self, rates: Rates, *, without: Work = NO_WORK) -> Figures:
         """What the run cost, or what is left of that without some of its members' parts.
@@ -108,7 +110,9 @@ def collect_runs(workspace: Workspace, records: Sequence[Record]) -> list[RunAcc
             entries: tuple[EntryRef, ...] = (EntryRef.of(record),)
             if run in ends:
                 end, end_record = ends[run]
-                account = _closed(record, end, end_record.entry.time, of_which, floor)
+                most = elapsed_seconds(records, record, end_record)
+                account = _closed(record, end, most, of_which, floor)
+                account = replace(account, ended=end_record.entry.time)
                 entries = (*entries, EntryRef.of(end_record))
             else:
                 account = _open(workspace, record, record.body, of_which, floor, public_key)
@@ -148,7 +152,7 @@ def _with_readings(runs: Sequence[RunAccount], records: Sequence[Record]) -> lis
 def _closed(
     record: Record,
     end: RunEnd,
-    end_time: str,
+    most_seconds: float | None,
     members: tuple[Evaluation | Extraction, ...],
     floor: Work,
 ) -> RunAccount:
@@ -164,7 +168,7 @@ def _closed(
         artifact_digest=end.artifact.digest if end.artifact else None,
         work=work,
         evidence=end.evidence,
-        most_seconds=_seconds(record.entry.time, end_time) if end.evidence == "clock" else None,
+        most_seconds=most_seconds if end.evidence == "clock" else None,
         raised=raised,
         members=members,
     )
@@ -234,12 +238,6 @@ def _not_negative(rest: Work, run: RunAccount) -> Work:
     if rest.joules is None or rest.joules >= 0.0:
         return rest
     return rest.with_energy(0.0, rest.energy_method)
-
-
-def _seconds(start: str, end: str) -> float:
-    """Between two entries' times; a clock that was set back bounds nothing below zero."""
-    elapsed = datetime.fromisoformat(end) - datetime.fromisoformat(start)
-    return max(0.0, elapsed.total_seconds())
 
 
 def _public_key(records: Sequence[Record]) -> bytes:

@@ -15,14 +15,17 @@ from farthing.ledger.accounts import RunAccount, collect_runs
 from farthing.ledger.carried import expense_line
 from farthing.ledger.categories import Category, category_of
 from farthing.ledger.entry_ref import EntryRef
-from farthing.ledger.expenses import BookedExpense, booked_expenses
+from farthing.ledger.expenses import booked_expenses
 from farthing.ledger.figures import Figures, add_figures
+from farthing.ledger.holdings import booked_holdings
 from farthing.ledger.hourly import by_the_hour
 from farthing.ledger.left_out import left_out
 from farthing.ledger.lineage import FamilyCost, family_costs
 from farthing.ledger.lines import BillLine
+from farthing.ledger.notes import book_notes, lost_journal, shared_notes, unread_idle, unshared
 from farthing.ledger.rates import Pricing, make_pricing, other_rates
 from farthing.ledger.rates_text import missing_rates, rates_notes
+from farthing.ledger.shared_costs import SharedCost
 from farthing.ledger.tree import CostTree
 
 BASELINE = "none: this is a bill, not a comparison"
@@ -77,7 +80,7 @@ class Bill:
     Attributes:
         project: the book's name for itself.
         lines: every run, failed, aborted and open ones included.
-        expenses: money beside the hours of devices.
+        expenses: money beside the hours of devices, and idle time.
         purposes: sums of the runs per purpose.
         total: the sum of all lines and expenses.
         families: the members of every plan, three ways.
@@ -135,7 +138,7 @@ class Accounts:
         project: the book's name for itself.
         tree: its artifacts and runs.
         pricing: the rates of each run.
-        expenses: money beside the hours of devices.
+        expenses: money beside the hours of devices, and idle time.
         unknown: carbon that no series by the hour says any more, in words.
         left_out: what no figure contains.
         notes: what is odd about the book itself.
@@ -146,7 +149,7 @@ class Accounts:
     project: str
     tree: CostTree
     pricing: Pricing
-    expenses: tuple[BookedExpense, ...]
+    expenses: tuple[SharedCost, ...]
     unknown: tuple[str, ...]
     left_out: tuple[str, ...]
     notes: tuple[str, ...]
@@ -186,15 +189,16 @@ def read_accounts(
     genesis = records[0].body
     assert isinstance(genesis, Genesis)  # the reader takes the key from it
     tree = CostTree(records, runs)
+    expenses = (*booked_expenses(records, runs), *booked_holdings(records, runs))
     odd = (*other_rates(pricing, len(runs)), *tree.oversubscribed())
     return Accounts(
         project=genesis.project,
         tree=tree,
         pricing=pricing,
-        expenses=booked_expenses(records, runs),
+        expenses=expenses,
         unknown=unknown,
         left_out=left_out(pricing, runs, settings, workspace.root),
-        notes=(*_notes(book.torn_bytes, runs), *odd),
+        notes=(*book_notes(workspace, book, runs), *shared_notes(expenses, pricing), *odd),
         head=records[-1].entry.head,
         key=sha256_hex(bytes.fromhex(genesis.public_key)),
     )
@@ -244,7 +248,7 @@ def make_bill(
         families=families,
         basis=rates_notes(pricing, len(runs)),
         unknown=(*unknown_figures(accounts), *_from_outside(families)),
-        notes=(*accounts.notes, *_unshared(accounts)),
+        notes=(*accounts.notes, *unshared(accounts.expenses)),
         left_out=accounts.left_out,
         head=accounts.head,
         key=accounts.key,
@@ -267,7 +271,8 @@ def unknown_figures(accounts: Accounts) -> tuple[str, ...]:
             "hardware: {name, watts_per_device, source} to farthing.yaml; watts_per_device is the "
             "processor's TDP divided by its hardware threads)"
         )
-    notes += [_lost_journal(run) for run in runs if run.evidence == "clock"]
+    notes += [lost_journal(run) for run in runs if run.evidence == "clock"]
+    notes += unread_idle(accounts.expenses)
     return tuple(notes)
 
 
@@ -289,16 +294,6 @@ def _line(run: RunAccount, pricing: Pricing) -> RunLine:
     )
 
 
-def _unshared(accounts: Accounts) -> list[str]:
-    """Expenses that stand in the total and on no artifact's bill."""
-    return [
-        f"the expense {each.body.what!r} names a cause that held nothing: it is in the total, and "
-        "on the bill of no artifact"
-        for each in accounts.expenses
-        if not sum(each.seconds.values())
-    ]
-
-
 def _from_outside(families: Sequence[FamilyCost]) -> list[str]:
     return [
         f"{family.name} starts from the supernet {family.outside}, which no run of this book made: "
@@ -306,31 +301,3 @@ def _from_outside(families: Sequence[FamilyCost]) -> list[str]:
         for family in families
         if family.outside is not None
     ]
-
-
-def _lost_journal(run: RunAccount) -> str:
-    least = f"run {run.start.run}: {run.reason}. It held the machine for at least "
-    least += f"{run.work.wall_seconds:.0f} s"
-    if run.most_seconds is None:
-        return f"{least}; how much more, nobody knows until the next run closes it"
-    return (
-        f"{least} and, from its start to the entry that closed it, for {run.most_seconds:.0f} s at "
-        "most, which is what is billed; how many tokens and FLOPs it did is unknown"
-    )
-
-
-def _notes(torn_bytes: int, runs: Sequence[RunAccount]) -> tuple[str, ...]:
-    notes = []
-    if torn_bytes:
-        notes.append(
-            f"the last {torn_bytes} bytes of the book are no whole entry: a write was cut off, or "
-            "somebody is writing just now"
-        )
-    for run in runs:
-        if run.raised:
-            notes.append(
-                f"run {run.start.run}: its journal lost its end; billed is at least what its "
-                f"{len(run.members)} evaluation and extraction entries add up to "
-                f"({run.work.wall_seconds:.3f} s held)"
-            )
-    return tuple(notes)

@@ -22,10 +22,10 @@ from farthing.errors import UsageError
 from farthing.ledger.accounts import RunAccount
 from farthing.ledger.categories import category_of
 from farthing.ledger.entry_ref import EntryRef, numbers_text
-from farthing.ledger.expenses import BookedExpense
 from farthing.ledger.lines import BillLine, Relation, View
 from farthing.ledger.parts import Part, family_parts, of_models, whole_run
 from farthing.ledger.rates import Pricing
+from farthing.ledger.shared_costs import SharedCost
 from farthing.ledger.tree import CostTree
 
 _ROUNDING_SECONDS = 1e-6
@@ -97,7 +97,7 @@ def lineage_of(tree: CostTree, digest: str, above: frozenset[str] = frozenset())
 
 
 def artifact_lines(
-    lineage: Lineage, view: View, pricing: Pricing, expenses: Iterable[BookedExpense]
+    lineage: Lineage, view: View, pricing: Pricing, expenses: Iterable[SharedCost]
 ) -> tuple[BillLine, ...]:
     """The lines of a view; work of which it carries nothing has none.
 
@@ -262,7 +262,7 @@ def _line(each: Carried, factor: float, pricing: Pricing) -> BillLine:
 
 
 def _expense_lines(
-    expense: BookedExpense, carried: Sequence[Carried], view: View, pricing: Pricing
+    expense: SharedCost, carried: Sequence[Carried], view: View, pricing: Pricing
 ) -> list[BillLine]:
     """One line per relation to the artifact."""
     lines = []
@@ -279,26 +279,26 @@ def _expense_lines(
 
 
 def expense_line(
-    expense: BookedExpense, relation: Relation, share: float, pricing: Pricing, run: int
+    expense: SharedCost, relation: Relation, share: float, pricing: Pricing, run: int
 ) -> BillLine:
-    """An expense, or the share of one that an artifact carries.
+    """An expense or idle time, or the share of one that an artifact carries.
 
     Args:
-        expense: of the book.
+        expense: of the book, or idle time.
         relation: of who caused it to the artifact.
         share: of the expense, from 0 to 1.
         pricing: says which figures of a bill are known at all.
         run: one of those that caused it.
     """
     return BillLine(
-        category="expense",
+        category=expense.category,
         relation=relation,
-        what=expense.body.what,
+        what=expense.what,
         run=None,
         attempt=None,
         status=None,
         reason=None,
         share=share,
         figures=expense.figures(share, pricing, run),
-        entries=(expense.entry,),
+        entries=expense.entries(pricing),
     )

@@ -19,6 +19,7 @@ Category = Literal[
     "serving",
     "post-training",
     "training",
+    "idle",
     "expense",
 ]
 
@@ -34,6 +35,7 @@ CATEGORIES: dict[Category, str] = {
     "evaluation": "scoring",
     "extraction": "members cut out and converted",
     "serving": "serving",
+    "idle": "time that a machine was paid for and no run held it",
     "expense": "money beside the hours of devices",
 }
 

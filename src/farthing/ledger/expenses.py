@@ -9,33 +9,30 @@ from farthing.artifacts.entries import Record
 from farthing.artifacts.expense import Expense
 from farthing.artifacts.settings import BASES
 from farthing.ledger.accounts import RunAccount
+from farthing.ledger.categories import Category
 from farthing.ledger.entry_ref import EntryRef
 from farthing.ledger.figures import Figures, expense_figures
-from farthing.ledger.parts import Part, held_seconds
+from farthing.ledger.parts import held_seconds
 from farthing.ledger.rates import Pricing
+from farthing.ledger.shared_costs import SharedCost
 from farthing.quantity import assumed
 
 
 @dataclass(frozen=True)
-class BookedExpense:
-    """One expense of the book.
-
-    Attributes:
-        body: what the entry says.
-        entry: which one it is.
-        seconds: wall time of the runs that caused it, by run: it is shared out in proportion.
-    """
+class BookedExpense(SharedCost):
+    """One expense of the book; `body` is what the entry says."""
 
     body: Expense
-    entry: EntryRef
-    seconds: dict[int, float]
 
-    def share_of(self, part: Part) -> float:
-        """The share that a part of a run caused; zero where nobody can say who did."""
-        number, whole = part.run.start.run, sum(self.seconds.values())
-        if number not in self.seconds or not whole:
-            return 0.0
-        return part.wall_seconds / whole
+    @property
+    def category(self) -> Category:
+        """Always that of expenses."""
+        return "expense"
+
+    @property
+    def what(self) -> str:
+        """What the money was spent on."""
+        return self.body.what
 
     def figures(self, share: float, pricing: Pricing, run: int = 0) -> Figures:
         """A share of it as a cost vector that has money alone."""
@@ -62,7 +59,7 @@ def booked_expenses(
         if isinstance(body, Expense):
             causes = [run for run in every if _caused(run, body)]
             seconds = {run.start.run: held_seconds(run) for run in causes}
-            found.append(BookedExpense(body, EntryRef.of(record), seconds))
+            found.append(BookedExpense(EntryRef.of(record), seconds, body))
     return tuple(found)
 
 

@@ -19,7 +19,8 @@ _ALWAYS = (
     "staff time",
     "installation and downloads",
     "interactive generation and serving",
-    "idle time between commands, and what a command does after its last run has ended",
+    "idle time between commands, but for what the book says was held, and what a command does "
+    "after its last run has ended",
     "network and storage, but for what an expense of the book names",
     "memory, disks, fans and power supplies beyond what the energy method covers",
     "prior research, and other work outside this workspace: the book covers logged work only",

@@ -29,11 +29,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from farthing.artifacts.entries import Member
-from farthing.ledger.expenses import BookedExpense
 from farthing.ledger.figures import Figures, add_figures, make_figures
 from farthing.ledger.meter import NO_WORK
 from farthing.ledger.parts import Part, family_parts
 from farthing.ledger.rates import Pricing
+from farthing.ledger.shared_costs import SharedCost
 from farthing.ledger.tree import CostTree
 
 
@@ -102,7 +102,7 @@ class FamilyCost:
 
 
 def family_costs(
-    tree: CostTree, pricing: Pricing, expenses: Iterable[BookedExpense] = ()
+    tree: CostTree, pricing: Pricing, expenses: Iterable[SharedCost] = ()
 ) -> tuple[FamilyCost, ...]:
     """The three views for every plan that yielded a supernet.
 
@@ -113,10 +113,8 @@ def family_costs(
     return tuple(_family(plan, tree, pricing, every) for plan in tree.families)
 
 
-def part_costs(
-    part: Part, pricing: Pricing, expenses: Iterable[BookedExpense]
-) -> tuple[Figures, ...]:
-    """What a part of a run cost, and its shares of the expenses that it caused.
+def part_costs(part: Part, pricing: Pricing, expenses: Iterable[SharedCost]) -> tuple[Figures, ...]:
+    """What a part of a run cost, and its shares of the expenses and idle time that it caused.
 
     Raises:
         BookError: the parts of the run are larger than the run.
@@ -130,7 +128,7 @@ def part_costs(
 
 
 def _family(
-    plan: str, tree: CostTree, pricing: Pricing, expenses: tuple[BookedExpense, ...]
+    plan: str, tree: CostTree, pricing: Pricing, expenses: tuple[SharedCost, ...]
 ) -> FamilyCost:
     body, ancestry = tree.plans[plan], tree.ancestry(plan)
     parts = family_parts(tree, plan, ancestry)

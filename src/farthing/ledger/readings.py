@@ -51,6 +51,15 @@ def with_reading(work: Work, read: tuple[EnergyPart, ...]) -> Work:
     return work.with_energy(joules_of(parts), method_of(parts), parts)
 
 
+def added_up(parts: Iterable[EnergyPart]) -> tuple[EnergyPart, ...]:
+    """Readings of the same thing by the same method together, each thing once."""
+    found: dict[tuple[str, str], EnergyPart] = {}
+    for part in parts:
+        name = part.covers, part.method
+        found[name] = found[name].combined(part, 1) if name in found else part
+    return tuple(found.values())
+
+
 def part_of(whole: Work, work: Work, share: float) -> Work:
     """`work` with a share of the energy of `whole`."""
     parts = tuple(_scaled(part, share) for part in whole.energy_parts)

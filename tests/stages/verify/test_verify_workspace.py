@@ -7,6 +7,7 @@ import pytest
 
 from farthing.artifacts.entries import Event, Plan
 from farthing.artifacts.expense import Expense, Reading
+from farthing.artifacts.holding import Holding
 from farthing.artifacts.manifest import write_manifest
 from farthing.artifacts.rates import RatesRecord
 from farthing.artifacts.work import EnergyPart
@@ -155,9 +156,14 @@ def _expense(**changes):
     return Expense(**what, date=date(2026, 1, 31), **changes)
 
 
-def _reading(*runs):
+def _reading(*runs, held=None):
     energy = EnergyPart(covers="node", method="psu", joules=1.0, low_joules=1.0, high_joules=1.0)
-    return Reading(runs=runs, energy=energy, source="the rack's meter")
+    return Reading(runs=runs, held=held, energy=energy, source="the rack's meter")
+
+
+def _held(since, until, machine=None):
+    times = {"since": f"2026-01-31T{since}Z", "until": f"2026-01-31T{until}Z"}
+    return Holding(**times, devices=8, machine=machine)
 
 
 def _rates(from_run):
@@ -184,6 +190,7 @@ def test_rates_expenses_and_readings_of_runs_and_plans_that_are_there_pass(works
         pytest.param(_expense(runs=(0, 3)), "run 3 has not started", id="expense"),
         pytest.param(_expense(plan="f" * 64), "a plan that was not signed", id="expense's plan"),
         pytest.param(_reading(1), "run 1 has not started", id="reading"),
+        pytest.param(_reading(held="f" * 64), "a holding that was not entered", id="idle"),
     ],
 )
 def test_rates_expenses_and_readings_from_nowhere_show(workspace, book, body, problem):
@@ -191,6 +198,19 @@ def test_rates_expenses_and_readings_from_nowhere_show(workspace, book, body, pr
     (failure,) = _failures(workspace)
     assert failure.check == "run numbers"
     assert problem in failure.detail
+
+
+@pytest.mark.usefixtures("artifact")
+def test_a_machine_is_held_once_at_a_time(workspace, book):
+    first = book.append(_held("09:00", "10:00", "m"))
+    book.append(_reading(held=first.entry.digest))
+    for body in (_held("10:00", "11:00", "m"), _held("09:30", "10:30", "another")):
+        book.append(body)
+    assert verify_workspace(workspace).ok
+    for body in (_held("09:59", "12:00", "m"), _held("01:00", "23:00")):
+        book.append(body)
+    found = _failures(workspace)
+    assert [failure.detail for failure in found] == 2 * ["a machine is held twice at the same time"]
 
 
 @pytest.mark.parametrize("how", ["missing", "empty", "damaged"])

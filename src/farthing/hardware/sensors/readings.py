@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from typing import Literal
 from farthing.artifacts.work import SensorMethod
 from farthing.errors import ConfigError, SensorLostError
 from farthing.hardware.sensors.counter import NO_ENERGY, SensorEnergy, lost, read_exactly
-from farthing.hardware.sensors.power import area
+from farthing.hardware.sensors.power import GAP_SECONDS, area
 
 WHOLE_MACHINE = "the whole machine"
 
@@ -41,6 +42,33 @@ class _Line:
     value: float
 
 
+def energy_between(
+    method: SensorMethod, path: Path, begin: float, end: float, *, what: str
+) -> SensorEnergy:
+    """J that a finished file of readings says of some time.
+
+    Args:
+        method: `psu` or `cloud`.
+        path: the file.
+        begin: seconds since 1970 in UTC.
+        end: the same.
+        what: was done in that time, for messages.
+
+    Raises:
+        ConfigError: the file is not there, malformed, or does not reach over that time.
+    """
+    sensor = ReadingsSensor(method, path, now=lambda: begin, clock=lambda: 0.0, until=end)
+    first, last = sensor.span
+    missing = [(b, e) for b, e in ((begin, min(first, end)), (max(last, begin), end)) if b < e]
+    if missing:
+        times = " and ".join(f"{_utc(b)} to {_utc(e)}" for b, e in missing)
+        raise ConfigError(
+            f"{path}: there are no readings of {times}, in which {what}",
+            remedy="name a file that reaches over all of it, or say what was read with --kwh",
+        )
+    return sensor.energy()
+
+
 class ReadingsSensor:
     """Follows a file of readings; time since the last of them is estimated at its power."""
 
@@ -51,6 +79,7 @@ class ReadingsSensor:
         *,
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
+        until: float = math.inf,
     ) -> None:
         """Begin to count at this moment.
 
@@ -59,6 +88,7 @@ class ReadingsSensor:
             path: the file, to which lines are appended.
             now: UTC, seconds since 1970; asked once.
             clock: seconds that never go back.
+            until: UTC, seconds since 1970; what is read of later times is not counted.
 
         Raises:
             ConfigError: the file is not there, empty, malformed, or not in the order of time.
@@ -69,7 +99,9 @@ class ReadingsSensor:
         self._offset = 0
         self._number = 0
         self._clock = clock
+        self._first: _Line | None = None
         self._last: _Line | None = None
+        self._until = until
         self._watts = self._highest = 0.0
         self._total = self._said = NO_ENERGY
         # Only differences of the clock are added: stepping the machine's time changes nothing.
@@ -108,6 +140,13 @@ class ReadingsSensor:
         )
         return self._said
 
+    @property
+    def span(self) -> tuple[float, float]:
+        """The times of the first and of the last reading, seconds since 1970 in UTC."""
+        assert self._first is not None, "there is one from the beginning"
+        assert self._last is not None, "and so there is a last one"
+        return self._first.at, self._last.at
+
     def _catch_up(self) -> None:
         """Take in whole lines that were appended since."""
         try:
@@ -133,6 +172,7 @@ class ReadingsSensor:
         before = self._last
         self._last = line
         if before is None:
+            self._first = line
             self._watts = line.value if line.unit == "watts" else 0.0
             self._highest = self._watts
             return
@@ -143,14 +183,20 @@ class ReadingsSensor:
             raise self._wrong(f"it gives {line.unit}, and the line before {before.unit}")
         if line.unit == "joules" and line.value < before.value:
             raise self._wrong("the running total went back")
-        # Of what lies between two readings, the part since this sensor was made.
-        ours = min(seconds, max(0.0, line.at - self._begun))
+        # Of what lies between two readings, the part that this sensor counts.
+        begin, end = max(before.at, self._begun), min(line.at, self._until)
+        ours = max(0.0, end - begin)
         if line.unit == "watts":
             self._highest = max(self._highest, line.value)
             self._watts = line.value
-            share = ours / seconds
-            first = line.value + (before.value - line.value) * share
-            self._total += area(first, line.value, ours, self._highest)
+            slope = (line.value - before.value) / seconds
+            first, last = (line.value - slope * (line.at - moment) for moment in (begin, end))
+            found = area(first, last, ours, self._highest)
+            if seconds > GAP_SECONDS:
+                # However little of a gap is ours, nobody saw what it was full of.
+                most = max(found.joules, self._highest * ours)
+                found = SensorEnergy(found.joules, 0.0, most)
+            self._total += found
             return
         joules = line.value - before.value
         self._watts = joules / seconds
@@ -179,3 +225,8 @@ class ReadingsSensor:
             f"{self._path}, line {self._number}: {why}",
             remedy=f"one reading a line, in the order of time, such as {_EXAMPLE}",
         )
+
+
+def _utc(seconds: float) -> str:
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -6,7 +6,7 @@ Reads only; imports neither `ledger` nor `cost`, so it cannot repeat their mista
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from farthing.artifacts.entries import (
     read_records,
 )
 from farthing.artifacts.expense import Expense, Reading
+from farthing.artifacts.holding import Holding
 from farthing.artifacts.manifest import MANIFEST_NAME, Manifest, read_manifest, verify_files
 from farthing.artifacts.rates import RatesRecord
 from farthing.artifacts.workspace import Workspace
@@ -122,44 +123,70 @@ def _check_book(path: Path, given: Head | None) -> tuple[list[Record], list[Find
     return records, [Finding("book", True, str(path), detail)]
 
 
-def _check_runs(records: list[Record], where: str) -> list[Finding]:
-    """Run numbers without a gap, every end after its start, every "of which" in a known run."""
-    findings, started, ended, plans = [], set[int](), set[int](), set[str]()
-    for record in records:
+@dataclass
+class _Before:
+    """What the entries before one have named."""
+
+    started: set[int] = field(default_factory=set)
+    ended: set[int] = field(default_factory=set)
+    plans: set[str] = field(default_factory=set)
+    held: dict[str, Holding] = field(default_factory=dict)
+
+    def take(self, record: Record) -> None:
         body = record.body
-        problem = _run_problem(body, started, ended, plans)
+        if isinstance(body, Plan):
+            self.plans.add(record.entry.digest)
+        elif isinstance(body, RunStart):
+            self.started.add(body.run)
+        elif isinstance(body, RunEnd):
+            self.ended.add(body.run)
+        elif isinstance(body, Holding):
+            self.held[record.entry.digest] = body
+
+
+def _check_runs(records: list[Record], where: str) -> list[Finding]:
+    """Run numbers without a gap, every end after its start, and nothing about what is not there."""
+    findings, before = [], _Before()
+    for record in records:
+        problem = _run_problem(record.body, before) or _sum_problem(record.body, before)
         if problem is not None:
             line = f"{where}, line {record.entry.number + 1}"
             findings.append(Finding("run numbers", False, line, problem))
-        if isinstance(body, Plan):
-            plans.add(record.entry.digest)
-        elif isinstance(body, RunStart):
-            started.add(body.run)
-        elif isinstance(body, RunEnd):
-            ended.add(body.run)
+        before.take(record)
     if not findings:
-        detail = f"{len(started)} runs, numbered without a gap; {len(started - ended)} still open"
+        started, still_open = len(before.started), len(before.started - before.ended)
+        detail = f"{started} runs, numbered without a gap; {still_open} still open"
         findings.append(Finding("run numbers", True, where, detail))
     return findings
 
 
-def _run_problem(body: Body, started: set[int], ended: set[int], plans: set[str]) -> str | None:
-    """What is wrong with an entry after the ones before it."""
+def _run_problem(body: Body, before: _Before) -> str | None:
+    """What is wrong with the runs that an entry is about, after the entries before it."""
     if isinstance(body, RunStart):
-        if body.run != len(started):
-            return f"run {body.run} starts where run {len(started)} was expected"
-        if body.plan is not None and body.plan not in plans:
+        if body.run != len(before.started):
+            return f"run {body.run} starts where run {len(before.started)} was expected"
+        if body.plan is not None and body.plan not in before.plans:
             return f"run {body.run} names a plan that was not signed before it"
         return None
-    if isinstance(body, RatesRecord) and body.from_run > len(started):
-        return f"rates from run {body.from_run} on, where run {len(started)} is the next"
-    if isinstance(body, Expense) and body.plan is not None and body.plan not in plans:
-        return "an expense names a plan that was not signed before it"
-    absent = sorted(run for run in _runs_named(body) if run not in started)
+    absent = sorted(run for run in _runs_named(body) if run not in before.started)
     if absent:
         return f"run {absent[0]} has not started"
-    if isinstance(body, RunEnd) and body.run in ended:
+    if isinstance(body, RunEnd) and body.run in before.ended:
         return f"run {body.run} ends twice"
+    return None
+
+
+def _sum_problem(body: Body, before: _Before) -> str | None:
+    """What is wrong with an entry that a bill reckons with, after the entries before it."""
+    following = len(before.started)
+    if isinstance(body, RatesRecord) and body.from_run > following:
+        return f"rates from run {body.from_run} on, where run {following} is the next"
+    if isinstance(body, Expense) and body.plan is not None and body.plan not in before.plans:
+        return "an expense names a plan that was not signed before it"
+    if isinstance(body, Reading) and body.held is not None and body.held not in before.held:
+        return "a reading names a holding that was not entered before it"
+    if isinstance(body, Holding) and any(body.overlaps(other) for other in before.held.values()):
+        return "a machine is held twice at the same time"
     return None
 
 
