@@ -118,9 +118,9 @@ class Desk:
                 f"entry {same[0].entry.number} of the book says exactly that already",
                 remedy="if it happened twice, let --source tell the two apart",
             )
-        before = make_bill(self._workspace, self._settings).total
+        before = make_bill(self._workspace, self._settings, hours_may_lack=True).total
         record = self._book.append(body)
-        after = make_bill(self._workspace, self._settings).total
+        after = make_bill(self._workspace, self._settings, hours_may_lack=True).total
         return Entered(EntryRef.of(record), body, before, after)
 
     def check_runs(self, runs: Sequence[int]) -> None:
