@@ -17,10 +17,10 @@ def test_the_template_sets_nothing(tmp_path):
     assert load_settings(workspace) == WorkspaceSettings()
 
 
-def test_the_template_says_that_hardware_is_part_of_the_book():
+def test_the_template_says_when_its_figures_enter_the_book():
     introduction = settings_text().partition("# prices")[0]
-    assert "Prices, grid and PUE are no part of the book" in introduction
-    assert "Hardware is" in introduction
+    assert "goes into the book with the next command that runs something" in introduction
+    assert "farthing bill --record" in introduction
 
 
 def test_a_missing_file_sets_nothing(tmp_path):
@@ -37,6 +37,8 @@ def test_the_examples_in_the_template_are_valid(tmp_path):
     workspace.settings_file.write_text(yaml.safe_dump(data))
     settings = load_settings(workspace)
     assert settings.prices["on_demand"].usd_per_device_hour == 0.01
+    assert settings.prices["spot"].provider == "gcp"
+    assert settings.prices["owned"].life_years.low == 4
     assert settings.pue is not None
     assert settings.hardware is not None
 

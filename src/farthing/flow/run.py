@@ -111,7 +111,7 @@ def run_train(run: RunConfig, corpus: Corpus, session: Session, *, rerun: bool =
     key = input_key("train", settings, inputs, _TRAIN_CODE)
     read = training_inputs(corpus, start)
     job = Job("training", run.name, "runs", SUPERNET, key, inner=SUPERNET_ROOM, inputs=read)
-    rates = make_rates(session.settings)
+    rates = make_rates(session.settings, session.workspace.root)
 
     def sign(place: Path) -> dict[str, Any]:
         step = resumable_step(place)

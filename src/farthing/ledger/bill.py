@@ -175,7 +175,7 @@ def read_accounts(
     """
     book = read_book(workspace.book_file)
     records = book.records
-    pricing = make_pricing(records, settings, book_only=book_only)
+    pricing = make_pricing(records, settings, workspace.root, book_only=book_only)
     runs = collect_runs(workspace, records)
     genesis = records[0].body
     assert isinstance(genesis, Genesis)  # the reader takes the key from it

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from farthing.artifacts.entries import MachineRecord
 from farthing.artifacts.settings import BASES, Basis, WorkspaceSettings
 from farthing.artifacts.work import SENSORS, EnergyPart, Work
-from farthing.hardware.catalogue import grid, grid_range
+from farthing.hardware.catalogue import grid, grid_range, read_catalogue
+from farthing.ledger.prices import priced
 from farthing.quantity import Provenance, Quantity, assumed, measured, total
 
 _SECONDS_PER_HOUR = 3600.0
@@ -101,17 +103,18 @@ class Figures:
         }
 
 
-def make_rates(settings: WorkspaceSettings) -> Rates:
+def make_rates(settings: WorkspaceSettings, root: Path | None = None) -> Rates:
     """The user's rates.
 
+    Args:
+        settings: what the user says.
+        root: of the workspace, whose own price lists count; None for what ships with farthing.
+
     Raises:
-        UnknownHardwareError: the grid is not in the catalogue.
+        UnknownHardwareError: the grid or a price that they name is not in the catalogue.
+        ConfigError: a name means several prices, or an entry of the workspace is wrong.
     """
-    prices: dict[Basis, Quantity | None] = dict.fromkeys(BASES)
-    for basis, price in settings.prices.items():
-        day = str(price.date)
-        dated = price.source if day in price.source else f"{price.source}, {day}"
-        prices[basis] = assumed(price.usd_per_device_hour, "USD/h", dated)
+    prices = priced(settings, read_catalogue(root))
     grams = grid(settings.grid) if settings.grid is not None else None
     if (own := settings.grid_grams_per_kwh) is not None:
         grams = assumed(own.grams_per_kwh, "g/kWh", own.source)

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from farthing.artifacts.entries import Record, RunStart
-from farthing.artifacts.rates import GridRate, PriceRate, Rate, RatesRecord
+from farthing.artifacts.rates import GridRate, Rate, RatesRecord
 from farthing.artifacts.settings import BASES, WorkspaceSettings
+from farthing.hardware.catalogue import read_catalogue
 from farthing.ledger.book import Book
 from farthing.ledger.entry_ref import EntryRef
 from farthing.ledger.figures import Rates, make_rates
+from farthing.ledger.prices import dated_prices
 from farthing.quantity import Quantity
 
 NOT_BOOKED = "farthing.yaml, not in the book"
@@ -81,13 +84,18 @@ class Pricing:
 
 
 def make_pricing(
-    records: Iterable[Record], settings: WorkspaceSettings, *, book_only: bool = False
+    records: Iterable[Record],
+    settings: WorkspaceSettings,
+    root: Path | None = None,
+    *,
+    book_only: bool = False,
 ) -> Pricing:
     """The rates of the runs of a book.
 
     Args:
         records: of the book.
         settings: the user's; they fill what the book lacks.
+        root: of the workspace, whose own price lists count.
         book_only: take nothing from them.
 
     Raises:
@@ -98,23 +106,24 @@ def make_pricing(
         if isinstance(record.body, RatesRecord):
             found[record.body.from_run] = BookedRates(record.body, EntryRef.of(record))
     booked = tuple(found[run] for run in sorted(found))
-    return Pricing(booked, None if book_only else make_rates(settings))
+    return Pricing(booked, None if book_only else make_rates(settings, root))
 
 
-def rates_record(settings: WorkspaceSettings, from_run: int) -> RatesRecord:
+def rates_record(
+    settings: WorkspaceSettings, from_run: int, root: Path | None = None
+) -> RatesRecord:
     """What `farthing.yaml` says, as an entry for the runs from `from_run` on.
 
     Raises:
         UnknownHardwareError: the grid is not in the catalogue.
     """
-    rates = make_rates(settings)
+    rates = make_rates(settings, root)
     grams, bounds = rates.grams_per_kwh, rates.grams_range
     return RatesRecord(
         from_run=from_run,
         prices={
-            basis: PriceRate(usd_per_device_hour=Rate.of(usd), date=settings.prices[basis].date)
-            for basis, usd in rates.usd_per_device_hour.items()
-            if usd is not None
+            basis: price.booked()
+            for basis, price in dated_prices(settings, read_catalogue(root)).items()
         },
         grid=GridRate(grams_per_kwh=Rate.of(grams), code=settings.grid) if grams else None,
         grid_range=(Rate.of(bounds[0]), Rate.of(bounds[1])) if bounds and not grams else None,
@@ -135,7 +144,7 @@ def book_rates(settings: WorkspaceSettings, book: Book) -> EntryRef | None:
     """
     book.refresh()
     following = sum(isinstance(record.body, RunStart) for record in book.records)
-    return _enter(rates_record(settings, following), book)
+    return _enter(rates_record(settings, following, book.workspace.root), book)
 
 
 def record_rates(settings: WorkspaceSettings, book: Book) -> tuple[EntryRef, ...]:
@@ -147,8 +156,9 @@ def record_rates(settings: WorkspaceSettings, book: Book) -> tuple[EntryRef, ...
     """
     book.refresh()
     # An entry holds until one for a later run: each stretch needs one of its own.
-    found = {each.record.from_run for each in make_pricing(book.records, settings).booked}
-    entered = (_enter(rates_record(settings, run), book) for run in sorted({0, *found}))
+    root = book.workspace.root
+    found = {each.record.from_run for each in make_pricing(book.records, settings, root).booked}
+    entered = (_enter(rates_record(settings, run, root), book) for run in sorted({0, *found}))
     return tuple(entry for entry in entered if entry is not None)
 
 
