@@ -17,7 +17,7 @@ def test_the_template_sets_nothing(tmp_path):
     assert load_settings(workspace) == WorkspaceSettings()
 
 
-def test_the_template_says_when_a_rate_counts():
+def test_the_template_says_when_its_figures_enter_the_book():
     introduction = settings_text().partition("# prices")[0]
     assert "goes into the book with the next command that runs something" in introduction
     assert "farthing bill --record" in introduction
@@ -37,6 +37,8 @@ def test_the_examples_in_the_template_are_valid(tmp_path):
     workspace.settings_file.write_text(yaml.safe_dump(data))
     settings = load_settings(workspace)
     assert settings.prices["on_demand"].usd_per_device_hour == 0.01
+    assert settings.prices["spot"].provider == "gcp"
+    assert settings.prices["owned"].life_years.low == 4
     assert settings.pue is not None
     assert settings.hardware is not None
 

@@ -44,11 +44,12 @@ def test_serving_is_measured_priced_and_booked_under_the_familys_plan(farthing, 
             assert price[name]["usd_per_million"]["spot"]["value"] == pytest.approx(by_hand)
             assert price[name]["usd_per_million"]["on_demand"] is None
     assert all(row["date"] for row in made["public_prices"])
+    assert made["basis"][0] == "spot: 0.5 USD per device-hour (a list, 2026-01-31)"
     # Measured again, it is another run; nothing about it is unknown to verify and the report.
     shown = farthing(*words).stdout
     for text in ("Tokens per second", "Per million tokens", "Public prices", "busy all the time"):
         assert text in shown
-    assert max(map(len, shown.splitlines())) <= 160
+    assert max(map(len, shown.splitlines())) <= 80
     assert len(list((tmp_path / "w/serving").glob("[!.]*"))) == 2
     farthing("verify", *W)
 

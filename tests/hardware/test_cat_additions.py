@@ -135,5 +135,6 @@ def test_a_file_is_copied_once_and_never_over_another(tmp_path):
 
 def test_the_example_of_the_page_is_taken(tmp_path, request):
     page = (request.config.rootpath / "docs" / "hardware.md").read_text()
-    block = page.partition("```yaml\n")[2].partition("```")[0]
+    (block,) = [each for each in page.split("```yaml\n") if each.startswith("sources:")]
+    block = block.partition("```")[0]
     assert _catalogue(tmp_path, block).accelerator("abacus-3000").peak("fp8").value == 200e12

@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
+import yaml
 
+from farthing.artifacts.config import parse_config
+from farthing.artifacts.settings import WorkspaceSettings
 from farthing.cli.main import main
+from farthing.hardware.catalogue import read_catalogue
 from farthing.hardware.tables import kinds
+from farthing.ledger.prices import priced
 
 ENTRY = """\
 sources:
@@ -62,11 +67,14 @@ def test_the_list_in_json_has_every_source_that_its_figures_name(typed):
 
 
 def test_an_entry_is_shown_with_figures_reasons_sources_and_prices(typed):
-    code, shown, _ = typed("show", "NVIDIA H100 80GB HBM3")
+    code, printed, _ = typed("show", "NVIDIA H100 80GB HBM3")
     assert code == 0
+    shown = " ".join(printed.split())
+    broken = [line for line in printed.splitlines() if len(line) > 80 and " " in line.strip()]
+    assert broken == []
     for said in (
-        "peaks.bf16                   989.4e12 FLOP/s, assumed [1]",
-        "inter_node_bits_per_second   none:",
+        "peaks.bf16 989.4e12 FLOP/s, assumed [1]",
+        "inter_node_bits_per_second none:",
         "printed with sparsity",
         "https://epoch.ai/data/machine-learning-hardware",
         "licence:",
@@ -149,3 +157,54 @@ def test_what_nobody_knows_is_an_error_in_words_and_in_json(typed):
     assert json.loads(out)["error"]["kind"] == "UnknownHardwareError"
     assert "h100-sxm" in error
     assert "h100-pcie" in error
+
+
+@pytest.mark.parametrize("kind", ["accelerators", "prices"])
+def test_a_table_whose_columns_never_fold_fits_a_terminal(typed, kind):
+    table = typed("list", "--kind", kind)[1]
+    assert max(map(len, table.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("name", ["H100 SXM", "h100_sxm", "nvidia h100 sxm5 80 gb"])
+def test_a_device_is_found_however_its_name_is_written(typed, name):
+    code, shown, _ = typed("show", name)
+    assert code == 0
+    assert shown.startswith("h100-sxm [accelerators]")
+
+
+def test_hardware_threads_have_prices_to_show(typed):
+    code, shown, _ = typed("show", "cpu-thread")
+    assert code == 0
+    assert "gcp us-central1 c4d-highcpu-192" in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        pytest.param("H100", "h100-sxm, h100-pcie, h100-nvl", id="several-variants"),
+        pytest.param("Foo 9000", "farthing hardware add FILE", id="nothing-like-it"),
+        pytest.param("aws:eu-south-9", 'id: "aws:eu-south-9"', id="region"),
+    ],
+)
+def test_what_is_unknown_is_an_error_that_says_how_to_go_on(typed, name, words):
+    code, _, said = typed("show", name)
+    assert code == 2
+    assert words in said
+
+
+def test_prices_are_sent_to_their_own_verb_which_says_how_to_use_them(typed, tmp_path):
+    table = tmp_path / "mine.yaml"
+    table.write_text(
+        "prices:\n"
+        "  - {provider: cellar, tier: reserved_1y, device: h20, devices: 8,\n"
+        "     usd_per_instance_hour: 8, date: 2026-01-31, source: offer}\n"
+    )
+    code, _, said = typed("add", "mine.yaml")
+    assert code == 2
+    assert "farthing hardware update prices --format own --from mine.yaml" in said
+    code, shown, _ = typed("update", "prices", "--format", "own", "--from", "mine.yaml")
+    assert code == 0
+    setting = "prices: {reserved: {provider: cellar, device: h20, tier: reserved_1y}}"
+    assert f"in farthing.yaml: {setting}" in shown
+    price = parse_config(WorkspaceSettings, yaml.safe_load(setting), where="test")
+    assert priced(price, read_catalogue(tmp_path))["reserved"].value == 1

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from farthing.artifacts.config import parse_config
+from farthing.artifacts.prices import Ownership
 from farthing.errors import ConfigError
 from farthing.hardware.owned import (
-    Ownership,
+    annual_share,
     owned_parts,
     owned_usd_per_device_hour,
     ownership_constants,
@@ -62,12 +63,13 @@ def test_idle_time_makes_every_part_dearer(usd, watts, server, full, part_time):
 
 
 def test_a_straight_line_and_an_annuity():
-    line = _owned(depreciation="straight_line", life_years=5.0)
+    line = _owned(depreciation="straight_line", loss_of_value_per_year=None, life_years=5.0)
     parts = owned_parts(line)
     assert parts["devices"] + parts["network"] == pytest.approx(0.880, abs=1e-3)
-    annuity = _owned(depreciation="annuity", life_years=5.0, interest_per_year=0.08)
+    rented = {"depreciation": "annuity", "loss_of_value_per_year": None}
+    annuity = _owned(**rented, life_years=5.0, interest_per_year=0.08)
     # The payments of five years are worth the capital today.
-    share = annuity.annual_share()
+    share = annual_share(annuity)
     assert sum(share / 1.08**year for year in range(1, 6)) == pytest.approx(1)
 
 

@@ -69,7 +69,7 @@ def test_a_blank_price_is_a_tier_that_is_not_to_be_had(tmp_path):
 def test_a_name_that_leaves_the_variant_open_stays_as_it_is(tmp_path):
     snapshot = _sky(tmp_path)
     assert find_price([snapshot], "H100").usd_per_device_hour == 2.29
-    with pytest.raises(UnknownHardwareError, match="none of it is known"):
+    with pytest.raises(UnknownHardwareError, match="the devices with a price are H100"):
         find_price([snapshot], "h100-sxm")
 
 

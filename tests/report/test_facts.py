@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from farthing.artifacts.entries import read_book
-from farthing.artifacts.settings import WorkspaceSettings
+from farthing.artifacts.rates import PriceRate, Rate, RatesRecord
+from farthing.artifacts.settings import WorkspaceSettings, load_settings
 from farthing.errors import ArtifactError
 from farthing.ledger.accounts import collect_runs
-from farthing.ledger.given_rates import make_rates
+from farthing.ledger.book import Book
+from farthing.ledger.rates import make_pricing, record_rates
+from farthing.quantity import assumed
 from farthing.report.facts.curve import attempts_of, read_curve
 from farthing.report.facts.gather import gather
 from farthing.report.facts.load import read_load
@@ -22,6 +26,7 @@ from farthing.report.page import render
 from farthing.report.sections.text import lineage_section
 from farthing.text.corpus import DOCUMENTS_NAME
 
+DAY = date(2026, 1, 31)
 PRICES = """\
 prices:
   on_demand: {usd_per_device_hour: 0.01, date: 2026-01-31, source: "a test"}
@@ -38,7 +43,7 @@ def _curve(workspace, facts, path=None):
     return read_curve(
         path or _metrics(workspace),
         attempts,
-        make_rates(WorkspaceSettings(), workspace.root),
+        make_pricing(records, WorkspaceSettings(), workspace.root),
         records,
     )
 
@@ -232,7 +237,36 @@ def test_the_family_costs_what_the_bill_says(facts, workspace):
     workspace.settings_file.write_text(PRICES)
     priced = gather(workspace, None, ())
     assert priced.money.usd_per_device_hour == 0.01
+    assert "not in the book" in priced.money.source
     assert priced.cost.usd["on_demand"].value == pytest.approx(0.01 * facts.cost.device_hours.value)
+
+
+def test_the_page_keeps_the_prices_that_the_book_holds(workspace, monkeypatch):
+    monkeypatch.setenv("FARTHING_HOME", str(workspace.root.parent / "home"))
+    workspace.settings_file.write_text(PRICES)
+    record_rates(load_settings(workspace), Book.open(workspace))
+    workspace.settings_file.write_text(PRICES.replace("0.01", "7"))
+    priced = gather(workspace, None, ())
+    assert priced.money.usd_per_device_hour == 0.01
+    assert "not in the book" not in priced.money.source
+    hours = priced.cost.device_hours.value
+    assert priced.cost.usd["on_demand"].value == pytest.approx(0.01 * hours)
+
+
+def test_attempts_that_are_priced_differently_have_no_one_price(workspace, monkeypatch):
+    monkeypatch.setenv("FARTHING_HOME", str(workspace.root.parent / "home"))
+    book = Book.open(workspace)
+    supernet = gather(workspace, None, ()).supernet
+    first, second = attempts_of(collect_runs(workspace, book.records), supernet)
+    for run, usd in ((0, 0.5), (second.start.run, 3.0)):
+        price = PriceRate(usd_per_device_hour=Rate.of(assumed(usd, "USD/h", "a list")), date=DAY)
+        book.append(RatesRecord(from_run=run, prices={"spot": price}, grid=None, pue=None))
+    priced = gather(workspace, None, ())
+    assert (priced.money.basis, priced.money.usd_per_device_hour) == ("spot", None)
+    lines = {line.run: line.figures for line in priced.bill.lines}
+    for run, usd in ((first.start.run, 0.5), (second.start.run, 3.0)):
+        assert lines[run].usd["spot"].value == pytest.approx(usd * lines[run].device_hours.value)
+    assert b"priced differently" in render(priced)
 
 
 def test_every_score_has_its_signed_entry(facts):

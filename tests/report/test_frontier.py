@@ -251,4 +251,4 @@ def _words(answer):
     console = Console(width=160)
     with console.capture() as capture:
         console.print(answer.tables())
-    return capture.get()
+    return " ".join(capture.get().split())

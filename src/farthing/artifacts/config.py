@@ -10,9 +10,10 @@ import difflib
 import json
 import types
 import typing
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Tag, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -55,7 +56,10 @@ def parse_config(cls: type[ConfigT], data: Any, *, where: str) -> ConfigT:  # no
         # JSON mode: lists become the tuples that frozen settings hold, numbers stay numbers.
         return cls.model_validate_json(_to_json(data, where))
     except ValidationError as error:
-        raise _explain(cls, error.errors()[0], where, error.error_count()) from error
+        every = error.errors()
+        # A misspelt key is unknown and leaves another one missing: the first says what to mend.
+        unknown = (detail for detail in every if detail["type"] == "extra_forbidden")
+        raise _explain(cls, next(unknown, every[0]), where, len(every)) from error
 
 
 def _to_json(data: dict[Any, Any], where: str) -> str:
@@ -68,24 +72,28 @@ def _to_json(data: dict[Any, Any], where: str) -> str:
 
 
 def _explain(cls: type[Config], detail: ErrorDetails, where: str, count: int) -> ConfigError:
-    location = [part for part in detail["loc"] if isinstance(part, str)]
-    dotted = ".".join(str(part) for part in detail["loc"])
+    inner, shown = _place(cls, detail["loc"])
+    dotted = ".".join(map(str, shown))
     more = f" (and {count - 1} more)" if count > 1 else ""
     if detail["type"] == "extra_forbidden":
-        keys = list(_fields(_class_at(cls, location[:-1])))
-        near = difflib.get_close_matches(location[-1], keys, n=1, cutoff=0.0)
+        keys = list(_fields(inner))
+        near = difflib.get_close_matches(str(shown[-1]), keys, n=1, cutoff=0.0)
         return ConfigError(
             f"{where}: there is no setting {dotted!r}{more}",
             remedy=f"did you mean {near[0]!r}? The keys here are: {', '.join(keys)}",
         )
+    described = _described(inner, shown)
     if detail["type"] == "missing":
         return ConfigError(
-            f"{where}: the setting {dotted!r} is missing{more}",
-            remedy=_describe(cls, location) or "add it",
+            f"{where}: the setting {dotted!r} is missing{more}", remedy=described or "add it"
         )
+    # A whole group of settings that contradict each other stands in the file: naming it will do.
+    given = "" if isinstance(detail["input"], dict) else f" = {detail['input']!r}"
+    named = f"{dotted}{given}: " if dotted or given else ""
+    said = detail["msg"].removeprefix("Value error, ")
     return ConfigError(
-        f"{where}: {dotted} = {detail['input']!r}: {detail['msg']}{more}",
-        remedy=_describe(cls, location) or "correct the value",
+        f"{where}: {named}{said}{more}",
+        remedy=described or ("correct the value" if given else "correct it there"),
     )
 
 
@@ -94,13 +102,33 @@ def _fields(cls: type[Config]) -> dict[str, FieldInfo]:
     return {field.alias or name: field for name, field in cls.model_fields.items()}
 
 
-def _class_at(cls: type[Config], path: list[str]) -> type[Config]:
-    for name in path:
-        field = _fields(cls).get(name)
-        inner = _config_in(field.annotation) if field else None
-        # Keys of a mapping (a domain, a price basis) are not fields: stay where we are.
-        cls = inner or cls
-    return cls
+def _place(cls: type[Config], loc: Sequence[int | str]) -> tuple[type[Config], list[int | str]]:
+    """The class that the last part of a location belongs to, and the location as YAML shows it.
+
+    Keys of a mapping (a domain, a price basis) are no fields, and the tag of a form that a setting
+    may take is no key.
+    """
+    shown: list[int | str] = []
+    forms: dict[str, type[Config]] = {}
+    inside = cls
+    for part in loc:
+        if isinstance(part, str) and part in forms:
+            inside, forms = forms[part], {}
+            continue
+        cls = inside
+        shown.append(part)
+        field = _fields(cls).get(part) if isinstance(part, str) else None
+        if field is not None:
+            inside, forms = _config_in(field.annotation) or cls, dict(_tagged(field.annotation))
+    return cls, shown
+
+
+def _tagged(annotation: Any) -> Iterator[tuple[str, type[Config]]]:  # noqa: ANN401
+    """The forms that a setting may take, by the tags that locations name them by."""
+    for argument in typing.get_args(annotation):
+        if isinstance(argument, Tag) and (form := _config_in(annotation)) is not None:
+            yield argument.tag, form
+        yield from _tagged(argument)
 
 
 def _config_in(annotation: Any) -> type[Config] | None:  # noqa: ANN401 - any annotation
@@ -112,8 +140,7 @@ def _config_in(annotation: Any) -> type[Config] | None:  # noqa: ANN401 - any an
     return None
 
 
-def _describe(cls: type[Config], path: list[str]) -> str | None:
-    if not path:
-        return None
-    field = _fields(_class_at(cls, path[:-1])).get(path[-1])
-    return f"{path[-1]}: {field.description}" if field and field.description else None
+def _described(cls: type[Config], shown: Sequence[int | str]) -> str | None:
+    names = [part for part in shown if isinstance(part, str)]
+    field = _fields(cls).get(names[-1]) if names else None
+    return f"{names[-1]}: {field.description}" if field and field.description else None

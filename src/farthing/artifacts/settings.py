@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
 from farthing.artifacts.config import Config, parse_config
 from farthing.artifacts.dates import IsoDate
+from farthing.artifacts.prices import AnyPrice, ListedPrice, Ownership, SourceText, Tier
+from farthing.artifacts.prices import Price as Price
 from farthing.artifacts.workspace import Workspace
 from farthing.artifacts.yaml_reader import read_yaml
 from farthing.errors import ConfigError
@@ -15,34 +17,26 @@ from farthing.errors import ConfigError
 Basis = Literal["on_demand", "spot", "reserved", "owned"]
 BASES: tuple[Basis, ...] = ("on_demand", "spot", "reserved", "owned")
 
-_Source = Annotated[str, Field(min_length=1, description="where the figure comes from, and when")]
-
-
-class Price(Config):
-    """What one device costs while it is held."""
-
-    usd_per_device_hour: float = Field(
-        ge=0, description="US dollars per device-hour (on a CPU machine: per hardware thread)"
-    )
-    date: IsoDate = Field(
-        description="the day on which this price held; add the line `date: 2026-01-31` with that "
-        "day, beside `source`"
-    )
-    source: _Source
+_TIERS_OF: dict[Basis, tuple[Tier, ...]] = {
+    "on_demand": ("on_demand",),
+    "spot": ("spot",),
+    "reserved": ("reserved_1y", "reserved_3y"),
+    "owned": (),
+}
 
 
 class GridFigure(Config):
     """A carbon intensity that the user gives."""
 
     grams_per_kwh: float = Field(ge=0, description="grams of CO2-equivalent per kWh")
-    source: _Source
+    source: SourceText
 
 
 class PueFigure(Config):
     """Energy at the site's meter per energy at the machine's plug."""
 
     value: float = Field(ge=1, description="power usage effectiveness, at least 1")
-    source: _Source
+    source: SourceText
 
 
 class CarbonSeries(Config):
@@ -53,7 +47,7 @@ class CarbonSeries(Config):
         description="a table beside farthing.yaml with the columns utc_start and grams_per_kwh",
     )
     date: IsoDate = Field(description="the day on which it was fetched, as 2026-01-31")
-    source: _Source
+    source: SourceText
 
 
 class WaterFigures(Config):
@@ -66,7 +60,7 @@ class WaterFigures(Config):
         default=None, ge=0, description="litres used in making a kWh at the site's meter"
     )
     date: IsoDate = Field(description="the day up to which it holds, as 2026-01-31")
-    source: _Source
+    source: SourceText
 
 
 class EmbodiedFigure(Config):
@@ -77,7 +71,7 @@ class EmbodiedFigure(Config):
     )
     life_years: float = Field(gt=0, description="years in use")
     date: IsoDate = Field(description="the day on which the figure was read, as 2026-01-31")
-    source: _Source
+    source: SourceText
 
 
 class HardwareFigure(Config):
@@ -92,7 +86,7 @@ class HardwareFigure(Config):
         gt=0,
         description="on a machine with accelerators: watts per hardware thread of its processors",
     )
-    source: _Source
+    source: SourceText
 
 
 class ReadingsFile(Config):
@@ -106,16 +100,16 @@ class ReadingsFile(Config):
         description="the file, relative to farthing.yaml: a JSON object a line with time_utc and "
         "watts or joules",
     )
-    source: _Source
+    source: SourceText
 
 
 class WorkspaceSettings(Config):
     """Everything in `farthing.yaml`."""
 
-    prices: dict[Basis, Price] = Field(
+    prices: dict[Basis, AnyPrice] = Field(
         default_factory=dict,
-        description="per basis (on_demand, spot, reserved, owned): usd_per_device_hour, date, "
-        "source",
+        description="per basis (on_demand, spot, reserved, owned): usd_per_device_hour, date and "
+        "source, or provider and device of a price list; under owned, what was paid",
     )
     grid: str | None = Field(
         default=None,
@@ -172,6 +166,15 @@ class WorkspaceSettings(Config):
     )
 
     @model_validator(mode="after")
+    def _prices_of_their_basis(self) -> WorkspaceSettings:
+        for basis, price in self.prices.items():
+            if isinstance(price, Ownership) and basis != "owned":
+                raise ValueError(f"prices.{basis} is what was paid: that belongs under owned")
+            if isinstance(price, ListedPrice):
+                tier_of(basis, price)
+        return self
+
+    @model_validator(mode="after")
     def _one_grid(self) -> WorkspaceSettings:
         if self.grid is not None and self.grid_grams_per_kwh is not None:
             raise ValueError("set grid or grid_grams_per_kwh, not both")
@@ -183,6 +186,27 @@ class WorkspaceSettings(Config):
         if given is not None and self.electricity_water is not None:
             raise ValueError("set electricity_water or water.electricity_litres_per_kwh, not both")
         return self
+
+
+def tier_of(basis: Basis, price: ListedPrice) -> Tier:
+    """The tier of a price list that a basis means.
+
+    Raises:
+        ValueError: none, or the price names another one.
+    """
+    fitting: tuple[Tier, ...] = _TIERS_OF[basis]
+    if not fitting:
+        raise ValueError(
+            f"prices.{basis} names a price list: what is owned has no price there; give "
+            "usd_per_device and how it is used, or usd_per_device_hour"
+        )
+    if price.tier is None and len(fitting) > 1:
+        raise ValueError(f"prices.{basis}.tier is missing: {' or '.join(fitting)}")
+    if price.tier is not None and price.tier not in fitting:
+        raise ValueError(
+            f"prices.{basis}.tier is {price.tier}: under {basis} it is {' or '.join(fitting)}"
+        )
+    return price.tier or fitting[0]
 
 
 _INTRODUCTION = """\
@@ -200,6 +224,24 @@ _PRICES_EXAMPLE = """\
 #     usd_per_device_hour: 0.01
 #     date: 2026-01-31          # the day on which the price held
 #     source: "my provider's price list"
+#   spot:                       # or of a dated list: farthing hardware list --kind prices
+#     provider: gcp
+#     region: us-central1
+#     instance: c4d-highcpu-192
+#     device: cpu-thread
+#   owned:                      # or what was paid, a number or {value: 60, low: 50, high: 80}
+#     usd_per_device: 60        # here a server of 3,840 USD with 64 hardware threads
+#     depreciation: straight_line
+#     life_years: {value: 5, low: 4, high: 6}
+#     interconnect_share: 0     # the network's share of what the cluster costs
+#     device_watts: 4
+#     server_watts_per_device_watt: 1.6
+#     mean_draw_share: 0.7
+#     pue: 1.3
+#     usd_per_kwh: 0.20
+#     used_share: 0.5           # of the time: an idle hour costs as much as any other
+#     date: 2026-01-31
+#     source: "invoice 17"
 """
 
 _REST = """

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from farthing import __version__
-from farthing.artifacts.entries import MachineRecord, RunStart
+from farthing.artifacts.entries import RunStart
 from farthing.artifacts.manifest import Manifest, write_manifest
 from farthing.artifacts.measurement import MachineFacts
 from farthing.artifacts.serving import (
@@ -46,7 +46,7 @@ _DOCUMENTS = 64
 
 
 def read_batches(text: str | None) -> tuple[int, ...]:
-    """The batch sizes to measure, ascending, from `1,8`; the usual ones for None.
+    """The batch sizes to measure, the smallest first, from `1,8`; the usual ones for None.
 
     Raises:
         UsageError: no such numbers.
@@ -72,7 +72,7 @@ def run_serving(
     batches: Sequence[int],
     threads: int | None,
     repeats: int = REPEATS,
-) -> tuple[ServingMeasurement, MachineRecord, Path]:
+) -> tuple[ServingMeasurement, RunStart, Path]:
     """Measure a member in a run of its own; never reused, since machines differ from day to day.
 
     Args:
@@ -81,12 +81,12 @@ def run_serving(
         session: where the run is booked.
         name: of the run.
         command: what the user typed, for the record.
-        batches: sequences at once, ascending.
+        batches: sequences at once, the smallest first.
         threads: that torch uses; its own number for None.
         repeats: of each batch size.
 
     Returns:
-        What was measured, the machine as the book names it, and the artifact's folder.
+        What was measured, the run as the book names it, and the artifact's folder.
 
     Raises:
         ConfigError: the model runs on a device that the run is not billed for.
@@ -115,7 +115,7 @@ def run_serving(
         if threads is not None:
             torch.set_num_threads(threads)
         place = made_under_plan(model.digest, job, session, make, rerun=True)
-    return open_serving(place)[0], _machine_of(key, session), place
+    return open_serving(place)[0], _run_of(key, session), place
 
 
 def _measure(
@@ -188,11 +188,11 @@ def _text(model: Supernet, loads: Sequence[Load]) -> list[int]:
     return tokens[: max(wanted, loads[0].prompt_tokens)]
 
 
-def _machine_of(key: str, session: Session) -> MachineRecord:
-    """Of the last run with this key: the one that has just measured."""
+def _run_of(key: str, session: Session) -> RunStart:
+    """The last run with this key: the one that has just measured."""
     starts = [
         record.body
         for record in session.book.records
         if isinstance(record.body, RunStart) and record.body.input_key == key
     ]
-    return starts[-1].machine
+    return starts[-1]

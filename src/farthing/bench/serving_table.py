@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
@@ -13,24 +14,33 @@ from farthing.artifacts.serving import ServingMeasurement
 from farthing.artifacts.settings import BASES
 from farthing.hardware.api_prices import ApiPrice
 from farthing.ledger.serving_price import BUSY, ServingPrice, TokenPrice
-from farthing.quantity import MARKS_EXPLAINED, Quantity, marked, marked_with_range
+from farthing.quantity import MARKS_EXPLAINED, Quantity, marked
 
 # Far from a machine of one's own, and the figures are too slow.
 _BUSY_THREADS = 0.1
+_COLUMNS = 80
+_MODEL_COLUMNS = 33
+_PAGES = "farthing hardware list --kind api_prices --json"
 OTHERS = "other models of other quality, sold with idle time and profit: to compare, no baseline"
 
 
 def serving_tables(
-    measurement: ServingMeasurement, prices: Sequence[ServingPrice], public: Sequence[ApiPrice]
+    measurement: ServingMeasurement,
+    prices: Sequence[ServingPrice],
+    basis: Sequence[str],
+    public: Sequence[ApiPrice],
 ) -> RenderableType:
-    """Speed, price and public prices, for a terminal of 100 columns."""
+    """Speed, price with what it rests on, and public prices, for a terminal of 80 columns."""
     pieces: list[RenderableType] = [_heading(measurement), Text(), _speed(measurement), Text()]
-    pieces += [_price(prices), Text(_notes(prices)), Text(), public_table(public), Text(OTHERS)]
+    pieces += [_price(prices), Text(_notes(prices, basis)), Text(), public_table(public)]
+    pieces.append(Text(_wrapped(f"{OTHERS}; their pages: {_PAGES}")))
     if measurement.neighbours_threads > _BUSY_THREADS:
         pieces.append(
             Text(
-                f"note: other processes kept {measurement.neighbours_threads:.1f} hardware threads "
-                "busy meanwhile: this machine can be faster"
+                _wrapped(
+                    f"note: other processes kept {measurement.neighbours_threads:.1f} hardware "
+                    "threads busy meanwhile: this machine can be faster"
+                )
             )
         )
     return Group(*pieces)
@@ -39,8 +49,8 @@ def serving_tables(
 def _heading(found: ServingMeasurement) -> Text:
     return Text(
         f"{found.label}, {found.active:,} active of {found.total:,} parameters, {found.dtype}\n"
-        f"{found.machine.device_name}, threads: {found.threads}; prompts of {found.prompt_tokens} "
-        f"tokens of {found.text}, {found.new_tokens} written"
+        f"{found.machine.device_name}, threads: {found.threads}\n"
+        f"prompts of {found.prompt_tokens} tokens of {found.text}, {found.new_tokens} written"
     )
 
 
@@ -60,29 +70,35 @@ def _speed(found: ServingMeasurement) -> Table:
 
 def _price(prices: Sequence[ServingPrice]) -> Table:
     table = _table("Per million tokens, on this machine", "batch")
-    for name in ("", "input USD", "output USD", "input Wh", "output Wh"):
-        table.add_column(name, justify="left" if not name else "right")
+    table.add_column("tokens")
+    table.add_column("basis")
+    for name in ("USD", "least", "most", "Wh"):
+        table.add_column(name, justify="right")
     for price in prices:
-        known = [basis for basis in BASES if price.input.usd.get(basis)]
-        for basis in known or BASES[:1]:
-            table.add_row(
-                str(price.batch),
-                basis if known else "no price set",
-                marked_with_range(price.input.usd.get(basis)),
-                marked_with_range(price.output.usd.get(basis)),
-                marked(price.input.wh),
-                marked(price.output.wh),
-            )
+        for name, tokens in (("input", price.input), ("output", price.output)):
+            known = {basis: usd for basis in BASES if (usd := tokens.usd.get(basis)) is not None}
+            for basis, usd in known.items():
+                spread = (f"{usd.low:.2g}", f"{usd.high:.2g}")
+                table.add_row(
+                    str(price.batch), name, basis, marked(usd), *spread, marked(tokens.wh)
+                )
+            if not known:
+                unknown = ("no price set", marked(None), "", "")
+                table.add_row(str(price.batch), name, *unknown, marked(tokens.wh))
     return table
 
 
-def _notes(prices: Sequence[ServingPrice]) -> str:
-    lines = [MARKS_EXPLAINED, f"Dollars and Wh: {BUSY}."]
+def _notes(prices: Sequence[ServingPrice], basis: Sequence[str]) -> str:
+    lines = [*basis, MARKS_EXPLAINED, f"Dollars and Wh: {BUSY}."]
     if not any(_dollars(price.input) for price in prices):
         lines.append("USD: unknown (set prices in farthing.yaml)")
     if prices[0].input.wh is None:
         lines.append("Wh: unknown (the catalogue has no watts for this machine)")
-    return "\n".join(lines)
+    return "\n".join(map(_wrapped, lines))
+
+
+def _wrapped(line: str) -> str:
+    return textwrap.fill(line, _COLUMNS, subsequent_indent="  ", break_long_words=False)
 
 
 def _dollars(price: TokenPrice) -> list[Quantity]:
@@ -92,7 +108,7 @@ def _dollars(price: TokenPrice) -> list[Quantity]:
 def public_table(public: Sequence[ApiPrice]) -> Table:
     """What public services ask, dated."""
     table = _table("Public prices, USD per million tokens", "provider")
-    table.add_column("model")
+    table.add_column("model", overflow="fold", max_width=_MODEL_COLUMNS)
     for name in ("input", "output"):
         table.add_column(name, justify="right")
     table.add_column("seen on")

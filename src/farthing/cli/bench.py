@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,6 +24,13 @@ from farthing.cli.output import (
     print_serving,
 )
 from farthing.errors import UsageError
+
+if TYPE_CHECKING:
+    from farthing.artifacts.serving import ServingMeasurement
+    from farthing.artifacts.workspace import Workspace
+    from farthing.ledger.serving_price import ServingPrice
+    from farthing.model.shape import Shape
+    from farthing.model.supernet import Supernet
 
 ServeOption = Annotated[
     str | None,
@@ -108,52 +116,80 @@ def _serve(
     *,
     as_json: bool,
 ) -> None:
-    from farthing import flow
     from farthing.artifacts.settings import load_settings
     from farthing.artifacts.workspace import Workspace
     from farthing.bench.serve import read_batches, run_serving
-    from farthing.bench.threads import read_threads
-    from farthing.hardware.api_prices import api_prices
-    from farthing.ledger.given_rates import make_rates
-    from farthing.ledger.serving_price import serving_prices
-    from farthing.model.shape import Shape
+    from farthing.ledger.bill import read_accounts
+    from farthing.ledger.serving_price import rests_on, serving_prices
     from farthing.session import open_session
 
     place, sizes = Workspace(workspace), read_batches(batches)
+    model, shape = _member(place, member, run)
+    count = _thread_count(threads, model)
+    words = ["farthing", "bench", "--serve", member]
+    words += ["--run", run] if run is not None else []
+    words += ["--batches", ",".join(map(str, sizes))]
+    words += ["--threads", threads] if threads is not None else []
+    found, start, made = run_serving(
+        model,
+        shape,
+        open_session(workspace, make_show(as_json)),
+        name=shape.label(model.model.config),
+        command=shlex.join(words),
+        batches=sizes,
+        threads=count,
+    )
+    accounts = read_accounts(place, load_settings(place), hours_may_lack=True)
+    rates = accounts.pricing.of(start.run)
+    prices = serving_prices(found, start.machine, rates)
+    if as_json:
+        _print_served_json(made, found, prices, rests_on(rates))
+        return
+    print_serving(found, prices, rests_on(rates))
+    print(made)
+
+
+def _member(place: Workspace, member: str, run: str | None) -> tuple[Supernet, Shape]:
+    """The model that holds a member, and its shape there: a run's, or a folder's own."""
+    from farthing import flow
+    from farthing.model.shape import Shape
+
     folder = Path(member)
-    model = flow.open_model(folder if folder.is_dir() else flow.find_run(place, run))
-    config = model.model.config
-    shape = Shape.full(config) if folder.is_dir() else Shape.parse(member, config)
-    counts = read_threads(threads, model.model.embed_tokens.weight.device) if threads else ()
+    if folder.is_dir():
+        model = flow.open_model(folder)
+        return model, Shape.full(model.model.config)
+    model = flow.open_model(flow.find_run(place, run))
+    return model, Shape.parse(member, model.model.config)
+
+
+def _thread_count(threads: str | None, model: Supernet) -> int | None:
+    from farthing.bench.threads import read_threads
+
+    if not threads:
+        return None
+    counts = read_threads(threads, model.model.embed_tokens.weight.device)
     if len(counts) > 1:
         raise UsageError(
             f"--threads {threads}: serving is measured on one number of threads at a time",
             remedy=f"write it as --threads {counts[0]}",
         )
-    rates = make_rates(load_settings(place), place.root)
-    words = ["farthing", "bench", "--serve", member]
-    words += ["--run", run] if run is not None else []
-    words += ["--batches", ",".join(map(str, sizes))]
-    words += ["--threads", threads] if threads is not None else []
-    found, machine, made = run_serving(
-        model,
-        shape,
-        open_session(workspace, make_show(as_json)),
-        name=shape.label(config),
-        command=shlex.join(words),
-        batches=sizes,
-        threads=counts[0] if counts else None,
+    return counts[0]
+
+
+def _print_served_json(
+    made: Path,
+    found: ServingMeasurement,
+    prices: Sequence[ServingPrice],
+    basis: Sequence[str],
+) -> None:
+    from farthing.hardware.api_prices import api_prices
+
+    print_json(
+        {
+            "folder": str(made),
+            "measurement": found.model_dump(mode="json"),
+            "prices": [price.to_json() for price in prices],
+            "basis": list(basis),
+            "public_prices": [each.model_dump(mode="json") for each in api_prices()],
+        }
     )
-    prices = serving_prices(found, machine, rates)
-    if as_json:
-        print_json(
-            {
-                "folder": str(made),
-                "measurement": found.model_dump(mode="json"),
-                "prices": [price.to_json() for price in prices],
-                "public_prices": [each.model_dump(mode="json") for each in api_prices()],
-            }
-        )
-        return
-    print_serving(found, prices)
-    print(made)

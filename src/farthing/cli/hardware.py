@@ -76,14 +76,22 @@ def hardware_show(
 ) -> None:
     """Every figure of one entry with its source, and what is blank and why."""
     from farthing.hardware.catalogue import read_catalogue
-    from farthing.hardware.show import as_block, find_named, measured_as, measured_lines, shown
+    from farthing.hardware.show import (
+        as_block,
+        find_named,
+        measured_as,
+        measured_lines,
+        shown,
+        wrapped,
+    )
 
     catalogue = read_catalogue(workspace)
-    known = bool(measured_as(workspace, name, ())) and not as_yaml
-    found = find_named(catalogue, name, measured=known)
+    every = [row for one in catalogue.snapshots for row in one.rows]
+    known = bool(measured_as(workspace, name, ())) or name in {row.device for row in every}
+    found = find_named(catalogue, name, known=known and not as_yaml)
     measured = measured_as(workspace, name, found)
     devices = {entry.id for kind, entry in found if kind == "accelerators"} | {name}
-    rows = [row for one in catalogue.snapshots for row in one.rows if row.device in devices]
+    rows = [row for row in every if row.device in devices]
     if as_json:
         entries = [_entry_json(kind, entry) for kind, entry in found]
         prices = [_row_json(row) for row in rows]
@@ -97,7 +105,7 @@ def hardware_show(
     elif as_yaml:
         print(as_block(found), end="")
     else:
-        for line in (*shown(catalogue, found, rows), *measured_lines(measured)):
+        for line in wrapped((*shown(catalogue, found, rows), *measured_lines(measured))):
             print(line)
 
 
@@ -162,6 +170,17 @@ def hardware_update(
     print(f"{len(snapshot.rows)} prices, latest of {snapshot.date}, digest {snapshot.digest}")
     if unknown:
         print("not in the catalogue, or without their variant: " + ", ".join(unknown))
+    print(f"to use one, in farthing.yaml: {_as_setting(snapshot.rows[0])}")
+
+
+def _as_setting(row: PriceRow) -> str:
+    """The line of `farthing.yaml` that means this price."""
+    fields = [("provider", row.provider), ("device", row.device), ("region", row.region)]
+    fields.append(("instance", row.instance))
+    basis = "reserved" if row.tier.startswith("reserved") else row.tier
+    fields += [("tier", row.tier)] if basis != row.tier else []
+    written = ", ".join(f"{name}: {value}" for name, value in fields if value)
+    return f"prices: {{{basis}: {{{written}}}}}"
 
 
 def _read_skypilot(
@@ -180,8 +199,10 @@ def _read_skypilot(
     if provider is None or date is None:
         missing = "--provider" if provider is None else "--date"
         raise ConfigError(
-            f"{file}: a table of this format names neither provider nor date; {missing} is missing",
-            remedy="add --provider NAME --date DAY, the day of the commit that the table is from",
+            f"{file}: a table of SkyPilot's format names neither provider nor date; {missing} is "
+            "missing",
+            remedy="add --provider NAME --date DAY, the day of the commit that the table is from; "
+            "or --format own, if each row of the table has a provider and a date",
         )
     return read_skypilot(
         file,

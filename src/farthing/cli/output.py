@@ -133,12 +133,14 @@ def print_measurement(measurement: Measurement) -> None:
     _stdout().print(measurement_tables(measurement), highlight=False, soft_wrap=True)
 
 
-def print_serving(measurement: ServingMeasurement, prices: Sequence[ServingPrice]) -> None:
+def print_serving(
+    measurement: ServingMeasurement, prices: Sequence[ServingPrice], basis: Sequence[str]
+) -> None:
     """Speed and price of serving a member, beside public prices."""
     from farthing.bench.serving_table import serving_tables
     from farthing.hardware.api_prices import api_prices
 
-    tables = serving_tables(measurement, prices, api_prices())
+    tables = serving_tables(measurement, prices, basis, api_prices())
     _stdout().print(tables, highlight=False, soft_wrap=True)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import ClassVar, Literal
 
@@ -112,3 +112,13 @@ def accelerators() -> tuple[Accelerator, ...]:
 def names_of(entry: Accelerator) -> tuple[str, ...]:
     """Every name that means this variant and no other."""
     return (entry.id, entry.name, *entry.driver_names, *entry.price_names)
+
+
+def variants_of(name: str, known: Iterable[Accelerator]) -> list[str]:
+    """Ids of the accelerators whose names hold all words of `name`, as whole parts of them."""
+    words = _words(name)
+    return [entry.id for entry in known if words and words <= _words(" ".join(names_of(entry)))]
+
+
+def _words(name: str) -> set[str]:
+    return set(name.casefold().replace("-", " ").replace("_", " ").split())

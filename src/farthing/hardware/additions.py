@@ -88,6 +88,11 @@ def read_file(path: Path) -> dict[str, tuple[Config, ...]]:
     """
     data = read_mapping(path)
     for name in data:
+        if name == PRICES:
+            raise ConfigError(
+                f"{path}: prices of rented devices go into a dated table of their own",
+                remedy=f"farthing hardware update prices --format own --from {path}",
+            )
         if name not in SECTIONS:
             near = difflib.get_close_matches(str(name), SECTIONS, n=1, cutoff=0.0)
             raise ConfigError(

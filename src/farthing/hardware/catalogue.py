@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from farthing.artifacts.measurement import Measurement
+from farthing.artifacts.prices import ListedPrice, Tier
 from farthing.errors import ConfigError, UnknownHardwareError
 from farthing.hardware import how_to_add
-from farthing.hardware.accelerators import Accelerator, accelerators, names_of
+from farthing.hardware.accelerators import Accelerator, accelerators, names_of, variants_of
 from farthing.hardware.additions import Additions, merge, read_additions
 from farthing.hardware.api_prices import ApiPrice, api_prices
 from farthing.hardware.cpus import CpuEntry, cpus
@@ -28,10 +29,10 @@ from farthing.hardware.embodied import EmbodiedEntry, embodied
 from farthing.hardware.figure import Entry, Figure, Source
 from farthing.hardware.grids import GridEntry, RegionEntry, grids, regions
 from farthing.hardware.measured import measured_peak
+from farthing.hardware.prices.listed import Listed, listed_price
 from farthing.hardware.prices.snapshot import (
     PriceRow,
     PriceSnapshot,
-    Tier,
     find_price,
     shipped_snapshots,
 )
@@ -127,9 +128,9 @@ class Catalogue:
         Raises:
             UnknownHardwareError: with the nearest names; a name of several variants is unknown.
         """
-        asked = _folded(name)
+        asked = folded(name)
         for entry in self.accelerators:
-            if asked in {_folded(known) for known in names_of(entry)}:
+            if asked in {folded(known) for known in names_of(entry)}:
                 return entry
         raise how_to_add.unknown_accelerator(name, self.accelerators)
 
@@ -157,9 +158,7 @@ class Catalogue:
             try:
                 return measured_peak(name, dtype, measurements)
             except UnknownHardwareError as unmeasured:
-                known = any(
-                    _folded(name) in map(_folded, names_of(one)) for one in self.accelerators
-                )
+                known = any(folded(name) in map(folded, names_of(one)) for one in self.accelerators)
                 raise (unlisted if known else unmeasured) from None
 
     def grid_entry(self, code: str) -> GridEntry:
@@ -168,12 +167,12 @@ class Catalogue:
         Raises:
             UnknownHardwareError: with the nearest names and a block to add one.
         """
-        asked = _folded(code)
+        asked = folded(code)
         for entry in self.grids:
-            if asked in (_folded(entry.id), _folded(entry.name)):
+            if asked in (folded(entry.id), folded(entry.name)):
                 return entry
         for region in self.regions:
-            if asked == _folded(f"{region.provider}:{region.region}"):
+            if asked == folded(f"{region.provider}:{region.region}"):
                 return self.grid_entry(region.grid)
         raise how_to_add.unknown_grid(code, self.grids, self.regions)
 
@@ -184,7 +183,7 @@ class Catalogue:
             UnknownHardwareError: there is no such grid.
         """
         entry = self.grid_entry(code)
-        asked = "" if _folded(code) in (_folded(entry.id), _folded(entry.name)) else f"{code}: "
+        asked = "" if folded(code) in (folded(entry.id), folded(entry.name)) else f"{code}: "
         quantity = self._intensity(entry, asked)
         if quantity is None:
             raise how_to_add.unknown_grid(code, self.grids, self.regions)
@@ -240,6 +239,22 @@ class Catalogue:
             UnknownHardwareError: no row fits; says which come near.
         """
         return find_price(self.snapshots, device, provider=provider, region=region, tier=tier)
+
+    def listed_price(self, wanted: ListedPrice, tier: Tier) -> Listed:
+        """The one price of a dated list that the user names, with the list.
+
+        Raises:
+            UnknownHardwareError: there is none, or the device's name means several variants.
+            ConfigError: several rows fit, and their prices differ.
+        """
+        device = self.device_of(wanted.device)
+        try:
+            return listed_price(self.snapshots, wanted, device=device, tier=tier)
+        except UnknownHardwareError:
+            variants = variants_of(device, self.accelerators)
+            if device == wanted.device and len(variants) > 1:
+                raise how_to_add.unknown_variant(device, variants) from None
+            raise
 
     def citation(self, source: str) -> str:
         """A source in words: who, read when, where."""
@@ -334,7 +349,7 @@ def _check_names(entries: Iterable[Accelerator]) -> None:
     owner: dict[str, str] = {}
     for entry in entries:
         for name in names_of(entry):
-            other = owner.setdefault(_folded(name), entry.id)
+            other = owner.setdefault(folded(name), entry.id)
             if other != entry.id:
                 near = difflib.get_close_matches(name, names_of(entry), n=1)
                 raise ConfigError(
@@ -343,5 +358,6 @@ def _check_names(entries: Iterable[Accelerator]) -> None:
                 )
 
 
-def _folded(name: str) -> str:
-    return " ".join(name.casefold().split())
+def folded(name: str) -> str:
+    """A name without what people write differently: capitals, and spaces or hyphens."""
+    return " ".join(name.casefold().replace("-", " ").replace("_", " ").split())

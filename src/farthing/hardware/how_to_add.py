@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Sequence
 
 from farthing.errors import UnknownHardwareError
-from farthing.hardware.accelerators import Accelerator, names_of
+from farthing.hardware.accelerators import Accelerator, names_of, variants_of
 from farthing.hardware.grids import GridEntry, RegionEntry
 from farthing.hardware.sites import SiteEntry
 
@@ -15,6 +15,7 @@ _SOURCE_BLOCK = """\
         - {id: my-source, title: "WHO SAYS IT", url: "WHERE", read: 2026-01-31,
            licence: "AS STATED", kind: maker}
 """
+_MOST_VARIANTS = 8
 _ADD = "write a file such as my.yaml, then `farthing hardware add my.yaml`:\n"
 
 _ACCELERATOR_BLOCK = """\
@@ -46,22 +47,26 @@ _EMBODIED_BLOCK = """\
 
 def unknown_accelerator(name: str, known: Sequence[Accelerator]) -> UnknownHardwareError:
     """No accelerator goes by this whole name."""
-    words = name.casefold().split()
-    holding = [entry.id for entry in known if words and _holds(entry, words)]
+    holding = variants_of(name, known)
+    if len(holding) > 1:
+        return unknown_variant(name, holding)
     all_names = {alias.casefold(): entry.id for entry in known for alias in names_of(entry)}
     close = difflib.get_close_matches(name.casefold(), list(all_names), n=4, cutoff=0.5)
-    near = list(dict.fromkeys([*holding, *(all_names[alias] for alias in close)]))[:8]
-    if len(holding) > 1:
-        return UnknownHardwareError(
-            f"{name!r} does not say which variant is meant",
-            remedy=f"name one of {', '.join(near)}",
-        )
+    near = list(dict.fromkeys([*holding, *(all_names[alias] for alias in close)]))[:_MOST_VARIANTS]
     return UnknownHardwareError(
         f"the catalogue has no accelerator {name!r}",
         remedy=_nearest(near)
         + _ADD
         + _SOURCE_BLOCK
         + _ACCELERATOR_BLOCK % (_as_id(name), name.replace('"', "'")),
+    )
+
+
+def unknown_variant(name: str, variants: Sequence[str]) -> UnknownHardwareError:
+    """Several accelerators could be meant."""
+    return UnknownHardwareError(
+        f"{name!r} does not say which variant is meant",
+        remedy=f"name one of {', '.join(variants[:_MOST_VARIANTS])}",
     )
 
 
@@ -115,18 +120,11 @@ def unknown_name(name: str, names: Sequence[str]) -> UnknownHardwareError:
     """Nothing of any kind goes by this name."""
     return UnknownHardwareError(
         f"the catalogue has nothing by the name {name!r}",
-        remedy=_nearest(_close(name, names)) + "`farthing hardware list --kind KIND` shows all",
+        remedy=_nearest(_close(name, names))
+        + "`farthing hardware list --kind KIND` shows all.\n    To add it, write a file in "
+        "the form that `farthing hardware show ID --yaml` prints of another, then `farthing "
+        "hardware add FILE`",
     )
-
-
-def _holds(entry: Accelerator, words: Sequence[str]) -> bool:
-    """Whether the words all stand in the entry's names, as whole parts of them."""
-    parts = {
-        part
-        for name in names_of(entry)
-        for part in name.casefold().replace("-", " ").replace("_", " ").split()
-    }
-    return set(words) <= parts
 
 
 def _close(name: str, names: Sequence[str]) -> list[str]:

@@ -11,18 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import ClassVar, Literal, Self
+from typing import ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from farthing.artifacts.config import Config
-from farthing.artifacts.dates import IsoDate
+from farthing.artifacts.prices import Between, End, Ownership
 from farthing.hardware.datafile import shipped_section
 from farthing.hardware.figure import Entry, Figure
-from farthing.quantity import Quantity, assumed
+from farthing.quantity import Provenance, Quantity
 
 HOURS_PER_YEAR = 8766  # 365.25 days
 _WATTS_PER_KILOWATT = 1000
+_MORE_IS_CHEAPER = {"life_years", "used_share"}
 
 
 class OwnershipConstant(Entry):
@@ -34,61 +34,6 @@ class OwnershipConstant(Entry):
     figure: Figure | None = Field(default=None, description="the constant, with its unit")
 
 
-class Ownership(Config):
-    """An owned device and how it is used; nothing here has a default that could be wrong."""
-
-    usd_per_device: float = Field(
-        ge=0, description="US dollars for one device with its share of the server"
-    )
-    depreciation: Literal["straight_line", "annuity", "loss_of_value"] = Field(
-        description="how capital becomes a yearly cost"
-    )
-    life_years: float | None = Field(default=None, gt=0, description="for the first two of them")
-    interest_per_year: float | None = Field(default=None, gt=0, description="for an annuity")
-    loss_of_value_per_year: float | None = Field(
-        default=None, gt=0, description="share of today's value that a year takes"
-    )
-    interconnect_share: float = Field(
-        ge=0, lt=1, description="the network's share of what the whole cluster costs"
-    )
-    device_watts: float = Field(gt=0, description="thermal design power of the device, W")
-    server_watts_per_device_watt: float = Field(
-        ge=1, description="design power of the server over that of its devices"
-    )
-    mean_draw_share: float = Field(gt=0, le=1, description="mean draw over design power")
-    pue: float = Field(ge=1, description="power usage effectiveness of the site")
-    usd_per_kwh: float = Field(ge=0, description="US dollars per kWh")
-    used_share: float = Field(gt=0, le=1, description="share of the time in which it works")
-    colocation_usd_per_device_hour: float = Field(default=0, ge=0, description="rent of the place")
-    staff_usd_per_device_hour: float = Field(default=0, ge=0, description="people who run it")
-    source: str = Field(min_length=1, description="where these figures come from")
-    date: IsoDate = Field(description="the day on which they held")
-
-    @model_validator(mode="after")
-    def _has_what_its_depreciation_needs(self) -> Self:
-        needs = {
-            "straight_line": ("life_years",),
-            "annuity": ("life_years", "interest_per_year"),
-            "loss_of_value": ("loss_of_value_per_year",),
-        }[self.depreciation]
-        for field in needs:
-            if getattr(self, field) is None:
-                raise ValueError(f"depreciation {self.depreciation} needs {field}")
-        return self
-
-    def annual_share(self) -> float:
-        """The share of the capital that one year costs."""
-        if self.depreciation == "loss_of_value":
-            assert self.loss_of_value_per_year is not None
-            return self.loss_of_value_per_year
-        assert self.life_years is not None
-        if self.depreciation == "straight_line":
-            return 1 / self.life_years
-        assert self.interest_per_year is not None
-        growth: float = (1 + self.interest_per_year) ** self.life_years
-        return self.interest_per_year * growth / (growth - 1)
-
-
 @cache
 def ownership_constants() -> dict[str, OwnershipConstant]:
     """The published constants that ship with farthing, by id."""
@@ -96,26 +41,84 @@ def ownership_constants() -> dict[str, OwnershipConstant]:
     return {entry.id: entry for entry in entries}
 
 
-def owned_parts(owned: Ownership) -> dict[str, float]:
-    """US dollars per device-hour by part: devices, network, energy, colocation, staff."""
-    devices = owned.usd_per_device * owned.annual_share() / HOURS_PER_YEAR
+def annual_share(owned: Ownership, end: End = "value") -> float:
+    """The share of the capital that one year costs; `end` is that of the cost, not of its inputs.
+
+    Raises:
+        ValueError: the ownership lacks what its depreciation needs.
+    """
+    figures = _figures(owned, end)
+    if owned.depreciation == "loss_of_value":
+        return figures["loss_of_value_per_year"]
+    if owned.depreciation == "straight_line":
+        return 1 / figures["life_years"]
+    interest = figures["interest_per_year"]
+    growth: float = (1 + interest) ** figures["life_years"]
+    return interest * growth / (growth - 1)
+
+
+def owned_parts(owned: Ownership, end: End = "value") -> dict[str, float]:
+    """US dollars per device-hour by part: devices, network, energy, colocation, staff.
+
+    Args:
+        owned: the device.
+        end: the figure itself, or what it costs with every input at its cheapest (`low`) or
+            dearest (`high`): the cost rises or falls with each of them, so nothing lies outside.
+    """
+    figures = _figures(owned, end)
+    devices = figures["usd_per_device"] * annual_share(owned, end) / HOURS_PER_YEAR
+    network = figures["interconnect_share"]
     kilowatts = (
-        owned.device_watts
-        * owned.server_watts_per_device_watt
-        * owned.mean_draw_share
+        figures["device_watts"]
+        * figures["server_watts_per_device_watt"]
+        * figures["mean_draw_share"]
         / _WATTS_PER_KILOWATT
     )
     parts = {
         "devices": devices,
-        "network": devices * owned.interconnect_share / (1 - owned.interconnect_share),
-        "energy": kilowatts * owned.pue * owned.usd_per_kwh,
-        "colocation": owned.colocation_usd_per_device_hour,
-        "staff": owned.staff_usd_per_device_hour,
+        "network": devices * network / (1 - network),
+        "energy": kilowatts * figures["pue"] * figures["usd_per_kwh"],
+        "colocation": figures["colocation_usd_per_device_hour"],
+        "staff": figures["staff_usd_per_device_hour"],
     }
-    return {name: usd / owned.used_share for name, usd in parts.items()}
+    return {name: usd / figures["used_share"] for name, usd in parts.items()}
 
 
 def owned_usd_per_device_hour(owned: Ownership) -> Quantity:
-    """US dollars for an hour of one owned device, all parts together."""
-    said = f"owned, {owned.depreciation}, used {owned.used_share:.0%}, {owned.date}: {owned.source}"
-    return assumed(sum(owned_parts(owned).values()), "USD/h", said)
+    """US dollars for an hour of one owned device with its range; the source names each part."""
+    parts = owned_parts(owned)
+    value = sum(parts.values())
+    low, high = (sum(owned_parts(owned, end).values()) for end in ("low", "high"))
+    shares = " + ".join(f"{name} {usd:.3g}" for name, usd in parts.items() if usd)
+    spread = f", {low:.3g} to {high:.3g} with its ranges" if low < high else ""
+    return Quantity(
+        value=value,
+        unit="USD/h",
+        provenance=Provenance.ASSUMED,
+        source=f"reckoned: {shares or 'nothing paid'}{spread}, of "
+        f"{owned.usd_per_device.value:,.10g} USD per device, {_words(owned)}, used "
+        f"{owned.used_share.value:.0%}, {owned.date}: {owned.source}",
+        low=min(low, value),
+        high=max(high, value),
+    )
+
+
+def _figures(owned: Ownership, end: End) -> dict[str, float]:
+    """Every figure at that end of the cost: what is cheaper the more it is stands the other way."""
+    other: dict[End, End] = {"low": "high", "value": "value", "high": "low"}
+    return {
+        name: figure.at(other[end] if name in _MORE_IS_CHEAPER else end)
+        for name, figure in owned
+        if isinstance(figure, Between)
+    }
+
+
+def _words(owned: Ownership) -> str:
+    words = owned.depreciation.replace("_", " ")
+    if owned.life_years is not None:
+        words += f" over {owned.life_years.value:g} years"
+    if owned.interest_per_year is not None:
+        words += f" at {owned.interest_per_year.value:.3g} a year"
+    if owned.loss_of_value_per_year is not None:
+        words += f" {owned.loss_of_value_per_year.value:.3g} a year"
+    return words

@@ -11,7 +11,8 @@ from farthing.hardware.catalogue import reference_prices
 
 _WARNING = """\
 # Written by the quick start: these prices are REFERENCES of the catalogue, not what you pay. US
-# dollars per device-hour; on a CPU machine a device is one hardware thread. Replace them.
+# dollars per device-hour; on a CPU machine a device is one hardware thread. Replace them by a
+# price of your own, by one of a dated list, or by what you paid for the machine: docs/hardware.md.
 """
 _DIGITS = 6
 

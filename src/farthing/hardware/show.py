@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import yaml
@@ -11,7 +12,8 @@ from farthing.artifacts.measurement import Measurement
 from farthing.artifacts.workspace import Workspace
 from farthing.errors import UnknownHardwareError
 from farthing.hardware import how_to_add
-from farthing.hardware.catalogue import Catalogue
+from farthing.hardware.accelerators import variants_of
+from farthing.hardware.catalogue import Catalogue, folded
 from farthing.hardware.figure import Entry, Figure
 from farthing.hardware.measured import read_measurements
 from farthing.hardware.prices.snapshot import PriceRow
@@ -21,28 +23,30 @@ Named = tuple[str, Entry]
 _PLAIN_BELOW = 1e6
 _DIGITS = 12
 _MEASURED_DIGITS = 4
+_FURTHER = 4
 _SHOWN_ELSEWHERE = {"id", "name", "source", "provenance", "blanks"}
 
 
-def find_named(catalogue: Catalogue, name: str, *, measured: bool = False) -> list[Named]:
+def find_named(catalogue: Catalogue, name: str, *, known: bool = False) -> list[Named]:
     """Every entry of this id or name with its kind, and what says something about that device.
 
     Args:
         catalogue: where to look.
         name: an id, a name, what a driver or a price list says, or a cloud region.
-        measured: something of this name was measured, so that finding nothing is no error.
+        known: something of this name was measured or has a price, so that finding no entry is no
+            error.
 
     Raises:
         UnknownHardwareError: nothing goes by this name; with the nearest.
     """
-    asked = name.casefold()
+    asked = folded(name)
     found = [
         (kind, entry)
         for kind, entry in catalogue.entries()
-        if asked in (entry.id.casefold(), str(getattr(entry, "name", "")).casefold())
+        if asked in (folded(entry.id), folded(str(getattr(entry, "name", ""))))
     ]
     if not found:
-        found = _by_rule(catalogue, name, measured=measured)
+        found = _by_rule(catalogue, name, known=known)
     devices = {entry.id for kind, entry in found if kind == "accelerators"}
     made = [one for one in catalogue.embodied if devices & set(one.devices)]
     return found + [("embodied", one) for one in made if ("embodied", one) not in found]
@@ -70,6 +74,23 @@ def shown(catalogue: Catalogue, found: Sequence[Named], rows: Sequence[PriceRow]
         if known:
             yield f"    {known.url}"
             yield f"    read {known.read}, licence: {known.licence}"
+
+
+def wrapped(lines: Iterable[str], columns: int = 80) -> Iterator[str]:
+    """The lines, long ones broken between words (never inside an address) and set in further."""
+    for line in lines:
+        if " " not in line.strip():
+            yield line
+            continue
+        indent = " " * (len(line) - len(line.lstrip()) + _FURTHER)
+        yield textwrap.fill(
+            line,
+            columns,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+            replace_whitespace=False,
+        )
 
 
 def as_block(found: Sequence[Named]) -> str:
@@ -135,13 +156,17 @@ def _engineering(value: float) -> str:
     return f"{value / 10**power:.{digits}g}e{power}"
 
 
-def _by_rule(catalogue: Catalogue, name: str, *, measured: bool) -> list[Named]:
+def _by_rule(catalogue: Catalogue, name: str, *, known: bool) -> list[Named]:
     """By the names that drivers and price lists use, and by cloud region."""
     for find in (_accelerator, _grid):
         if (entry := find(catalogue, name)) is not None:
             return [entry]
-    if measured:
+    if known:
         return []
+    if ":" in name:
+        raise how_to_add.unknown_grid(name, catalogue.grids, catalogue.regions)
+    if len(variants := variants_of(name, catalogue.accelerators)) > 1:
+        raise how_to_add.unknown_variant(name, variants)
     ids = [entry.id for _, entry in catalogue.entries()]
     holding = [one for one in ids if name.casefold() in one.casefold()]
     raise how_to_add.unknown_name(name, holding or ids)

@@ -27,6 +27,7 @@ def table_of(kind: str, catalogue: Catalogue) -> Table:
 
 def _accelerators(catalogue: Catalogue) -> Table:
     table = _table("Accelerators, per device: dense peaks in TFLOP/s", "id", fold=False)
+    _tighten(table)
     for heading in ("fp8", "bf16", "fp16", "fp32", "GB", "TB/s", "W"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("source", overflow="fold")
@@ -63,6 +64,7 @@ def _cpus(catalogue: Catalogue) -> Table:
 
 def _prices(catalogue: Catalogue) -> Table:
     table = _table("Prices of rented devices, US dollars per device-hour", "device")
+    _tighten(table)
     table.add_column("provider", no_wrap=True)
     table.add_column("region", overflow="fold")
     table.add_column("tier", no_wrap=True)
@@ -162,6 +164,11 @@ def _table(title: str, first: str, *, fold: bool = True) -> Table:
     table.caption_justify, table.caption_style = "left", ""
     table.add_column(first, overflow="fold", no_wrap=not fold)
     return table
+
+
+def _tighten(table: Table) -> None:
+    """One space between columns, so that it fits 80 columns."""
+    table.padding = 0
 
 
 def _peak(entry: Accelerator, dtype: str) -> str:

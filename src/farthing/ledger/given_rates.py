@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from farthing.artifacts.rates import SeriesRate
-from farthing.artifacts.settings import BASES, Basis, WorkspaceSettings
+from farthing.artifacts.settings import WorkspaceSettings
 from farthing.hardware.catalogue import Catalogue, read_catalogue
 from farthing.ledger.carbon import series_of
 from farthing.ledger.figures import Rates
 from farthing.ledger.footprint import footprint_rates
+from farthing.ledger.prices import priced
 from farthing.ledger.water import site_rates
 from farthing.quantity import Quantity, assumed
 
@@ -23,15 +24,16 @@ def make_rates(settings: WorkspaceSettings, root: Path) -> Rates:
             a series by the hour stands beside `farthing.yaml`.
 
     Raises:
-        UnknownHardwareError: the grid, the site or the water is not in the catalogue.
-        ConfigError: what the user added is wrong, or the series is.
+        UnknownHardwareError: the grid, the site, the water or a price that they name is not in the
+            catalogue.
+        ConfigError: what the user added is wrong, or the series is, or a name means several prices.
         ArtifactError: a price table that the user added was changed.
     """
     catalogue = read_catalogue(root)
     series, grams = _series(settings, root), _intensity(settings, catalogue)
     hardware = settings.hardware
     return Rates(
-        usd_per_device_hour=_prices(settings),
+        usd_per_device_hour=priced(settings, catalogue),
         grams_per_kwh=None if series else grams,
         grams_range=None if series else catalogue.grid_range(),
         pue=site_rates(settings, catalogue).pue,
@@ -43,15 +45,6 @@ def make_rates(settings: WorkspaceSettings, root: Path) -> Rates:
         footprint=footprint_rates(settings, catalogue),
         series=series,
     )
-
-
-def _prices(settings: WorkspaceSettings) -> dict[Basis, Quantity | None]:
-    prices: dict[Basis, Quantity | None] = dict.fromkeys(BASES)
-    for basis, price in settings.prices.items():
-        day = str(price.date)
-        dated = price.source if day in price.source else f"{price.source}, {day}"
-        prices[basis] = assumed(price.usd_per_device_hour, "USD/h", dated)
-    return prices
 
 
 def _intensity(settings: WorkspaceSettings, catalogue: Catalogue) -> Quantity | None:

@@ -16,13 +16,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from farthing.artifacts.entries import Record, RunStart
-from farthing.artifacts.rates import GridRate, PriceRate, Rate, RatesRecord
+from farthing.artifacts.rates import GridRate, Rate, RatesRecord
 from farthing.artifacts.settings import BASES, WorkspaceSettings
+from farthing.hardware.catalogue import read_catalogue
 from farthing.ledger.book import Book
 from farthing.ledger.entry_ref import EntryRef
 from farthing.ledger.figures import Rates
 from farthing.ledger.footprint import booked_footprint
 from farthing.ledger.given_rates import make_rates
+from farthing.ledger.prices import dated_prices
 from farthing.quantity import Quantity
 
 NOT_BOOKED = "farthing.yaml, not in the book"
@@ -144,7 +146,7 @@ def book_rates(
     following = sum(isinstance(record.body, RunStart) for record in book.records)
     given = make_rates(settings, book.workspace.root)
     rates = _of_devices(given, book.records, accelerator)
-    return _enter(_rates_record(settings, rates, following), book)
+    return _enter(_rates_record(settings, rates, following, book.workspace.root), book)
 
 
 def record_rates(settings: WorkspaceSettings, book: Book) -> tuple[EntryRef, ...]:
@@ -159,7 +161,8 @@ def record_rates(settings: WorkspaceSettings, book: Book) -> tuple[EntryRef, ...
     rates = _of_devices(make_rates(settings, book.workspace.root), book.records)
     # An entry holds until one for a later run: each stretch needs one of its own.
     found = {each.record.from_run for each in _booked_rates(book.records)}
-    wanted = (_rates_record(settings, rates, run) for run in sorted({0, *found}))
+    root = book.workspace.root
+    wanted = (_rates_record(settings, rates, run, root) for run in sorted({0, *found}))
     entered = (_enter(record, book) for record in wanted)
     return tuple(entry for entry in entered if entry is not None)
 
@@ -205,7 +208,9 @@ def _of_devices(rates: Rates, records: Iterable[Record], *more: str | None) -> R
     return replace(rates, footprint=rates.footprint.only(held))
 
 
-def _rates_record(settings: WorkspaceSettings, rates: Rates, from_run: int) -> RatesRecord:
+def _rates_record(
+    settings: WorkspaceSettings, rates: Rates, from_run: int, root: Path
+) -> RatesRecord:
     """The rates that `settings` gave, as an entry for the runs from `from_run` on."""
     grams, bounds, beside = rates.grams_per_kwh, rates.grams_range, rates.footprint
     grid = None
@@ -214,9 +219,8 @@ def _rates_record(settings: WorkspaceSettings, rates: Rates, from_run: int) -> R
     return RatesRecord(
         from_run=from_run,
         prices={
-            basis: PriceRate(usd_per_device_hour=Rate.of(usd), date=settings.prices[basis].date)
-            for basis, usd in rates.usd_per_device_hour.items()
-            if usd is not None
+            basis: price.booked()
+            for basis, price in dated_prices(settings, read_catalogue(root)).items()
         },
         grid=grid,
         grid_range=(Rate.of(bounds[0]), Rate.of(bounds[1])) if bounds and not grid else None,

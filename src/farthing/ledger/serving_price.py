@@ -70,7 +70,7 @@ def serving_prices(
     Args:
         measurement: the speeds.
         machine: what the prices in `rates` are for, as the book names it.
-        rates: the user's prices.
+        rates: of the run that measured, as the book holds them.
 
     Raises:
         ConfigError: the speeds were measured on another machine or another kind of device.
@@ -84,6 +84,18 @@ def serving_prices(
         )
         for point in measurement.points
     )
+
+
+def rests_on(rates: Rates) -> tuple[str, ...]:
+    """The prices and the PUE behind a serving price, each with its source, one line each."""
+    prices = [
+        f"{basis}: {usd.value:.4g} USD per device-hour ({usd.source})"
+        for basis, usd in rates.usd_per_device_hour.items()
+        if usd is not None
+    ]
+    if rates.pue is None:
+        return (*prices, "energy: IT energy only, PUE not set")
+    return (*prices, f"energy: IT energy x PUE {rates.pue.value:g} ({rates.pue.source})")
 
 
 def usd_per_million(rate: Figure, usd_per_device_hour: Quantity, devices: int) -> Quantity:

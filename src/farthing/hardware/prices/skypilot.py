@@ -13,9 +13,10 @@ import datetime
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from farthing.artifacts.prices import Tier
 from farthing.errors import ConfigError
 from farthing.hardware.datafile import read_table
-from farthing.hardware.prices.snapshot import PriceRow, PriceSnapshot, Tier, make_snapshot, row_of
+from farthing.hardware.prices.snapshot import PriceRow, PriceSnapshot, make_snapshot, row_of
 
 _COLUMNS = (
     "InstanceType",

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import csv
 import datetime
+import difflib
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 from pydantic import Field
@@ -25,14 +26,12 @@ from pydantic import Field
 from farthing.artifacts.canonical import digest_json
 from farthing.artifacts.config import Config, parse_config
 from farthing.artifacts.dates import IsoDate
+from farthing.artifacts.prices import Tier
 from farthing.artifacts.storage import make_directory, write_atomic
 from farthing.errors import ArtifactError, ConfigError, UnknownHardwareError
 from farthing.hardware.datafile import DATA, read_mapping, read_table
 from farthing.hardware.sources import sources
 from farthing.quantity import Quantity, assumed
-
-Tier = Literal["on_demand", "spot", "reserved_1y", "reserved_3y"]
-TIERS: tuple[Tier, ...] = ("on_demand", "spot", "reserved_1y", "reserved_3y")
 
 
 class PriceRow(Config):
@@ -155,8 +154,9 @@ def save_snapshot(snapshot: PriceSnapshot, folder: Path) -> Path:
     table = folder / f"{snapshot.name}.csv"
     if table.exists() and load_snapshot(table).digest != snapshot.digest:
         raise ConfigError(
-            f"{table} exists already with other prices and stays as it is",
-            remedy="a snapshot never changes: give the new one its own --date or --provider",
+            f"{table} exists already with other rows and stays as it is",
+            remedy="a snapshot never changes: give the new one another date, name or --provider, "
+            "or remove that one with its .yaml first",
         )
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -244,19 +244,36 @@ def find_price(
         ]
         if fitting:
             return min(fitting, key=lambda row: row.usd_per_device_hour)
-    near = _near(device, wanted, snapshots)
+    raise unknown_price(device, wanted, snapshots)
+
+
+def unknown_price(
+    device: str, wanted: Mapping[str, str | None], snapshots: Sequence[PriceSnapshot]
+) -> UnknownHardwareError:
+    """No row fits: where else the device has a price, or which devices have one.
+
+    Args:
+        device: its id in the catalogue.
+        wanted: fields of a row that were asked for; None asks for nothing.
+        snapshots: where it was looked for.
+    """
     asked = " ".join([device, *(value for value in wanted.values() if value)])
-    have = f"the nearest are {'; '.join(near)}" if near else "none of it is known"
-    raise UnknownHardwareError(
+    near = _near(device, wanted, snapshots)
+    have = f"the nearest are {'; '.join(near)}"
+    if not near:
+        named = sorted({row.device for snapshot in snapshots for row in snapshot.rows})
+        close = difflib.get_close_matches(device.casefold(), named, n=_NEAREST, cutoff=0.4)
+        have = f"the devices with a price are {', '.join(close or named) or 'none'}"
+    return UnknownHardwareError(
         f"the catalogue has no price of {asked}; {have}",
-        remedy="put your own into farthing.yaml (`prices:`), or add a table with the columns "
-        f"{','.join(REQUIRED_COLUMNS)} by `farthing hardware update prices --format own --from "
-        "FILE`",
+        remedy="name one of these, put your own price into farthing.yaml (`prices:`), or add a "
+        f"table with the columns {','.join(REQUIRED_COLUMNS)} by `farthing hardware update prices "
+        "--format own --from FILE`",
     )
 
 
 def _near(
-    device: str, wanted: dict[str, str | None], snapshots: Sequence[PriceSnapshot]
+    device: str, wanted: Mapping[str, str | None], snapshots: Sequence[PriceSnapshot]
 ) -> list[str]:
     """Where else the device has a price: first what differs least from what is wanted."""
     differing = {
@@ -267,7 +284,12 @@ def _near(
         for row in snapshot.rows
         if row.device == device
     }
-    return sorted(differing, key=lambda place: (differing[place], place))[:_NEAREST]
+    asked = " ".join(value for value in wanted.values() if value)
+
+    def likeness(place: str) -> float:
+        return difflib.SequenceMatcher(None, asked, place).ratio()
+
+    return sorted(differing, key=lambda one: (differing[one], -likeness(one), one))[:_NEAREST]
 
 
 def _number(text: str, name: str, where: str) -> float:

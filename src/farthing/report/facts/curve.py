@@ -13,7 +13,7 @@ from typing import Any, TypeGuard
 from farthing.artifacts.canonical import digest_json
 from farthing.artifacts.entries import Record, Segment
 from farthing.ledger.accounts import RunAccount
-from farthing.ledger.figures import Rates
+from farthing.ledger.rates import Pricing
 
 # A curve of more points than pixels says nothing more and makes the page heavy.
 _MOST_POINTS = 110
@@ -136,11 +136,11 @@ def attempts_of(accounts: Sequence[RunAccount], supernet: str) -> list[RunAccoun
 
 
 def read_curve(
-    metrics: Path, accounts: Sequence[RunAccount], rates: Rates, records: Sequence[Record]
+    metrics: Path, accounts: Sequence[RunAccount], pricing: Pricing, records: Sequence[Record]
 ) -> LossCurve:
     """The curve of the attempts `accounts`, from the run's metrics file (which may be missing)."""
     lines, unreadable = _read_lines(metrics, {account.start.run for account in accounts})
-    offsets = _offsets(accounts, lines, rates)
+    offsets = _offsets(accounts, lines, pricing)
     steps = _accumulate(lines, accounts, {run: begin for run, (begin, _) in offsets.items()})
     per_point = max(1, math.ceil(len(steps) / _MOST_POINTS))
     segments, matching = _compare_segments(lines, records)
@@ -195,13 +195,13 @@ def _is_finite(value: object) -> TypeGuard[int | float]:
 
 
 def _offsets(
-    accounts: Sequence[RunAccount], lines: Sequence[dict[str, Any]], rates: Rates
+    accounts: Sequence[RunAccount], lines: Sequence[dict[str, Any]], pricing: Pricing
 ) -> dict[int, tuple[float, float]]:
     """Device-hours at which each attempt begins and ends, one after the other as billed."""
     places, begin = {}, 0.0
     for account in accounts:
         run, devices = account.start.run, account.start.machine.devices
-        billed = account.figures(rates).device_hours
+        billed = account.figures(pricing.of(run)).device_hours
         seconds = [line["wall_seconds"] for line in lines if line["run"] == run]
         seen = max(seconds, default=0.0) * devices / _SECONDS_PER_HOUR
         at_least = account.work.device_seconds / _SECONDS_PER_HOUR

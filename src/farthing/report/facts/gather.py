@@ -15,11 +15,11 @@ from farthing.artifacts.workspace import Workspace
 from farthing.errors import UsageError
 from farthing.flow import RunConfig, find_run, open_run
 from farthing.flow.opening import find_corpus
-from farthing.ledger.accounts import RunAccount, collect_runs
-from farthing.ledger.bill import Bill, make_bill
-from farthing.ledger.figures import Figures, Rates, add_figures
-from farthing.ledger.given_rates import make_rates
+from farthing.ledger.accounts import RunAccount
+from farthing.ledger.bill import Bill, make_bill, read_accounts
+from farthing.ledger.figures import Figures, add_figures
 from farthing.ledger.lineage import FamilyCost
+from farthing.ledger.rates import Pricing
 from farthing.model.shape import Shape
 from farthing.model.supernet import Supernet
 from farthing.report.facts.curve import LossCurve, attempts_of, read_curve
@@ -34,10 +34,16 @@ from farthing.text.corpus import DOCUMENTS_NAME, Corpus
 
 @dataclass(frozen=True)
 class Money:
-    """The dollars that the page shows: the first basis that has a price."""
+    """The dollars that the page shows: the first basis that has a price.
+
+    Attributes:
+        basis: which one.
+        usd_per_device_hour: of the training runs; None where they are priced differently.
+        source: of that price, or of the last of them.
+    """
 
     basis: Basis
-    usd_per_device_hour: float
+    usd_per_device_hour: float | None
     source: str
 
 
@@ -124,11 +130,10 @@ def gather(
     config, supernet = open_run(place)
     scores = _scores(workspace, supernet, place.name)
     settings = load_settings(workspace)
-    rates = make_rates(settings, workspace.root)
     bill = make_bill(workspace, settings, hours_may_lack=True)
-    records = read_book(workspace.book_file).records
-    accounts = collect_runs(workspace, records)
-    attempts = attempts_of(accounts, supernet.digest)
+    accounts = read_accounts(workspace, settings, hours_may_lack=True)
+    pricing, records = accounts.pricing, read_book(workspace.book_file).records
+    attempts = attempts_of(accounts.tree.runs, supernet.digest)
     family = next((each for each in bill.families if supernet.digest in each.supernets), None)
     labels = _labels(scores, family, supernet)
     data, data_problem = _data(workspace, supernet, config)
@@ -151,16 +156,16 @@ def gather(
         bill=bill,
         family=family,
         cost=_family_figures(family, bill),
-        money=_money(rates),
+        money=_money(pricing, attempts),
         labels=labels,
-        curve=read_curve(place / METRICS_NAME, attempts, rates, records),
+        curve=read_curve(place / METRICS_NAME, attempts, pricing, records),
         data=data,
         data_problem=data_problem,
         load=read_load(scores.expert_load, _held_experts(scores, supernet)),
         samples=write_samples(supernet, choose_members(scores.members), prompts),
         extracted=extracted,
         frontiers=read_frontiers(workspace, bill.families, records),
-        serving=read_serving(workspace, models, records, rates),
+        serving=read_serving(workspace, models, records, pricing),
     )
 
 
@@ -202,11 +207,13 @@ def _family_figures(family: FamilyCost | None, bill: Bill) -> Figures:
     return add_figures([family.parent, *(member.marginal for member in family.members)])
 
 
-def _money(rates: Rates) -> Money | None:
+def _money(pricing: Pricing, attempts: Sequence[RunAccount]) -> Money | None:
+    every = [pricing.of(account.start.run).usd_per_device_hour for account in attempts]
     for basis in BASES:
-        price = rates.usd_per_device_hour[basis]
-        if price is not None:
-            return Money(basis, price.value, price.source)
+        prices = [usd for rates in every if (usd := rates[basis]) is not None]
+        if prices:
+            same = len(prices) == len(every) and len({usd.value for usd in prices}) == 1
+            return Money(basis, prices[-1].value if same else None, prices[-1].source)
     return None
 
 

@@ -9,7 +9,7 @@ from farthing.artifacts.entries import Record, RunEnd, RunStart
 from farthing.artifacts.manifest import MANIFEST_NAME, read_manifest
 from farthing.artifacts.serving import KIND, SERVING_ROOM, ServingMeasurement, open_serving
 from farthing.artifacts.workspace import Workspace
-from farthing.ledger.figures import Rates
+from farthing.ledger.rates import Pricing
 from farthing.ledger.serving_price import ServingPrice, serving_prices
 
 
@@ -22,7 +22,7 @@ class ServedMember:
 
 
 def read_serving(
-    workspace: Workspace, models: set[str], records: Sequence[Record], rates: Rates
+    workspace: Workspace, models: set[str], records: Sequence[Record], pricing: Pricing
 ) -> tuple[ServedMember, ...]:
     """The newest measurement of each member on each machine, oldest first.
 
@@ -30,7 +30,7 @@ def read_serving(
         workspace: where they are.
         models: content digests of the supernet and of the models cut out of it.
         records: of the book; what no run of it made is not shown.
-        rates: the user's prices.
+        pricing: the rates of each run.
 
     Raises:
         ArtifactError: a measurement is damaged.
@@ -50,7 +50,7 @@ def read_serving(
         measurement = open_serving(path.parent)[0]
         if measurement.supernet in models:
             machine = starts[makers[digest]].machine
-            prices = serving_prices(measurement, machine, rates)
+            prices = serving_prices(measurement, machine, pricing.of(makers[digest]))
             found[makers[digest]] = ServedMember(measurement, prices)
     newest: dict[tuple[str, str, str], ServedMember] = {}
     for run in sorted(found):

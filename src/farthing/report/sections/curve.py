@@ -76,7 +76,7 @@ def _axes(curve: LossCurve, price: Money | None) -> list[Axis]:
     hours = max(attempt.ends_device_hours for attempt in curve.attempts)
     tokens, flops = max(p.tokens for p in points), max(p.flops for p in points)
     axes = []
-    if price is not None:
+    if price is not None and price.usd_per_device_hour is not None:
         rate = price.usd_per_device_hour
         name = f"US dollars, {basis_name(price.basis)}"
         dollars = CurveAxis(name, lambda usd: f"${tick(usd)}", hours * rate)
