@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Literal
 
 from farthing.artifacts.entries import (
@@ -17,12 +16,14 @@ from farthing.artifacts.entries import (
     RunStart,
     Segment,
 )
+from farthing.artifacts.phase import PhaseWork
 from farthing.artifacts.work import Work
 from farthing.artifacts.workspace import Workspace
 from farthing.errors import BookError
+from farthing.ledger.clocks import elapsed_seconds
 from farthing.ledger.entry_ref import EntryRef
 from farthing.ledger.figures import Figures, Rates, bounded_figures, make_figures
-from farthing.ledger.journal import read_journal_end
+from farthing.ledger.journal_end import read_journal_end
 from farthing.ledger.meter import NO_WORK
 from farthing.ledger.readings import part_of, shared_readings, with_reading
 
@@ -49,9 +50,11 @@ class RunAccount:
         work: what it is billed for; if `evidence` is `clock`, what it used at least.
         evidence: on what `work` rests, as in `RunEnd`.
         most_seconds: if `evidence` is `clock`, the wall time that it used at most, or None if the
-            run has not been closed yet.
+            run has not been closed yet, or the clock was set back meanwhile.
         raised: whether `work` rests on entries of the book, because the journal was behind them.
         members: the "of which" entries that name this run.
+        phases: `work` by what the run was doing, as far as its end or its journal says; they add
+            up to it where `raised` is false.
         entries: the entries of the book that `work` comes from: the run's start and its end, and
             the readings of other meters.
         member_entries: which entries `members` are, in their order.
@@ -67,6 +70,7 @@ class RunAccount:
     most_seconds: float | None
     raised: bool
     members: tuple[Evaluation | Extraction, ...]
+    phases: tuple[PhaseWork, ...] = ()
     entries: tuple[EntryRef, ...] = ()
     member_entries: tuple[EntryRef, ...] = ()
 
@@ -108,7 +112,9 @@ def collect_runs(workspace: Workspace, records: Sequence[Record]) -> list[RunAcc
             entries: tuple[EntryRef, ...] = (EntryRef.of(record),)
             if run in ends:
                 end, end_record = ends[run]
-                account = _closed(record, end, end_record.entry.time, of_which, floor)
+                lost = end.evidence == "clock"
+                most = elapsed_seconds(records, record, end_record) if lost else None
+                account = _closed(record, end, most, of_which, floor)
                 entries = (*entries, EntryRef.of(end_record))
             else:
                 account = _open(workspace, record, record.body, of_which, floor, public_key)
@@ -139,8 +145,15 @@ def _with_readings(runs: Sequence[RunAccount], records: Sequence[Record]) -> lis
                 else each
                 for each in run.members
             )
+            phases = tuple(
+                each.model_copy(
+                    update={"work": part_of(work, each.work, each.work.device_seconds / held)}
+                )
+                for each in run.phases
+                if held
+            )
             known = (*run.entries, *entries)
-            run = replace(run, work=work, members=members, entries=known)
+            run = replace(run, work=work, members=members, phases=phases, entries=known)
         changed.append(run)
     return changed
 
@@ -148,7 +161,7 @@ def _with_readings(runs: Sequence[RunAccount], records: Sequence[Record]) -> lis
 def _closed(
     record: Record,
     end: RunEnd,
-    end_time: str,
+    most_seconds: float | None,
     members: tuple[Evaluation | Extraction, ...],
     floor: Work,
 ) -> RunAccount:
@@ -164,9 +177,10 @@ def _closed(
         artifact_digest=end.artifact.digest if end.artifact else None,
         work=work,
         evidence=end.evidence,
-        most_seconds=_seconds(record.entry.time, end_time) if end.evidence == "clock" else None,
+        most_seconds=most_seconds,
         raised=raised,
         members=members,
+        phases=end.phases,
     )
 
 
@@ -178,7 +192,8 @@ def _open(
     floor: Work,
     public_key: bytes,
 ) -> RunAccount:
-    found = read_journal_end(workspace.root / start.journal, record.entry.digest, public_key)
+    path, digest = workspace.root / start.journal, record.entry.digest
+    found = read_journal_end(path, digest, public_key, start.purpose)
     work, raised = _at_least(found.least, floor)
     return RunAccount(
         start=start,
@@ -191,6 +206,7 @@ def _open(
         most_seconds=None,
         raised=raised,
         members=members,
+        phases=found.phases,
     )
 
 
@@ -234,12 +250,6 @@ def _not_negative(rest: Work, run: RunAccount) -> Work:
     if rest.joules is None or rest.joules >= 0.0:
         return rest
     return rest.with_energy(0.0, rest.energy_method)
-
-
-def _seconds(start: str, end: str) -> float:
-    """Between two entries' times; a clock that was set back bounds nothing below zero."""
-    elapsed = datetime.fromisoformat(end) - datetime.fromisoformat(start)
-    return max(0.0, elapsed.total_seconds())
 
 
 def _public_key(records: Sequence[Record]) -> bytes:

@@ -14,11 +14,13 @@ from farthing.artifacts.workspace import Workspace
 from farthing.ledger.accounts import RunAccount, collect_runs
 from farthing.ledger.carried import expense_line
 from farthing.ledger.categories import Category, category_of
+from farthing.ledger.clocks import clock_notes
 from farthing.ledger.entry_ref import EntryRef
 from farthing.ledger.expenses import BookedExpense, booked_expenses
 from farthing.ledger.figures import Figures, add_figures
 from farthing.ledger.lineage import FamilyCost, family_costs
 from farthing.ledger.lines import BillLine
+from farthing.ledger.phase_lines import PhaseSplit, split_by_phase
 from farthing.ledger.rates import Pricing, make_pricing, other_rates
 from farthing.ledger.rates_text import missing_rates, rates_notes
 from farthing.ledger.tree import CostTree
@@ -88,6 +90,7 @@ class Bill:
         lines: every run, failed, aborted and open ones included.
         expenses: money beside the hours of devices.
         purposes: sums of the runs per purpose.
+        phases: the runs by what they were doing.
         total: the sum of all lines and expenses.
         families: the members of every plan, three ways.
         basis: on what the figures rest (prices, PUE, grid), in words.
@@ -104,6 +107,7 @@ class Bill:
     lines: tuple[RunLine, ...]
     expenses: tuple[BillLine, ...]
     purposes: dict[Purpose, Figures]
+    phases: PhaseSplit
     total: Figures
     families: tuple[FamilyCost, ...]
     basis: tuple[str, ...]
@@ -125,6 +129,7 @@ class Bill:
             "runs": [line.to_json() for line in self.lines],
             "expenses": [line.to_json() for line in self.expenses],
             "purposes": {name: figures.to_json() for name, figures in self.purposes.items()},
+            "phases": self.phases.to_json(),
             "total": self.total.to_json(),
             "families": [family.to_json() for family in self.families],
             "basis": list(self.basis),
@@ -180,7 +185,7 @@ def read_accounts(
     genesis = records[0].body
     assert isinstance(genesis, Genesis)  # the reader takes the key from it
     tree = CostTree(records, runs)
-    odd = (*other_rates(pricing, len(runs)), *tree.oversubscribed())
+    odd = (*other_rates(pricing, len(runs)), *tree.oversubscribed(), *clock_notes(records))
     return Accounts(
         project=genesis.project,
         tree=tree,
@@ -222,6 +227,7 @@ def make_bill(
         lines=lines,
         expenses=expenses,
         purposes=purposes,
+        phases=split_by_phase(runs, pricing),
         total=add_figures([line.figures for line in lines] + [line.figures for line in expenses]),
         families=families,
         basis=rates_notes(pricing, len(runs)),
@@ -302,7 +308,8 @@ def _lost_journal(run: RunAccount) -> str:
     least = f"run {run.start.run}: {run.reason}. It held the machine for at least "
     least += f"{run.work.wall_seconds:.0f} s"
     if run.most_seconds is None:
-        return f"{least}; how much more, nobody knows until the next run closes it"
+        how = "since the clock was set back" if run.status != "open" else "until a run closes it"
+        return f"{least}; how much more, nobody knows {how}"
     return (
         f"{least} and, from its start to the entry that closed it, for {run.most_seconds:.0f} s at "
         "most, which is what is billed; how many tokens and FLOPs it did is unknown"
