@@ -28,6 +28,7 @@ from farthing.hardware.sensors.find import find_loads
 from farthing.ledger.book import Book
 from farthing.ledger.journal import RunRecorder
 from farthing.ledger.meter import Meter
+from farthing.ledger.phases import first_after_start
 from farthing.ledger.rates import book_rates
 from farthing.stages.train.progress import Watch
 
@@ -137,6 +138,7 @@ def made(
             recorder.end("aborted", reason="another process had just finished it")
         else:
             _note_changed_environment(recorder, session)
+            recorder.enter(first_after_start(job.purpose))
             digest = make(place, recorder).content_digest
             recorder.end(artifact_kind=job.kind, artifact_digest=digest)
     return place

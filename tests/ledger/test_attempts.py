@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from farthing.ledger.attempts import attempts
+from farthing.artifacts.entries import Evaluation
+from farthing.ledger.attempts import attempts, last_scorings, runs_where
 from farthing.ledger.book import Book
 from farthing.ledger.journal import SegmentDigests
+from farthing.ledger.meter import NO_WORK, Meter
 
 
 @pytest.fixture
@@ -92,3 +94,33 @@ def test_what_was_done_again_is_spent_but_not_kept(book, meter, history, kept):
         (ends[-1] if ends else start or 0) - (start or 0) + 1 for start, ends in history
     )
     assert attempts(book, {"k", "other"}).kept.flops == kept + 6
+
+
+def _scored(book, run, shape, flops, *, supernet="s", split="dev"):
+    work = NO_WORK.model_copy(update={"flops": flops})
+    names = {"supernet": supernet, "shape": shape, "split": split}
+    book.append(Evaluation(run=run, scores={}, work=work, **names))
+
+
+def test_of_each_shape_the_scoring_that_was_entered_last_counts(book, machine):
+    """Two processes score at a time: which run began first says nothing."""
+    first, second = (
+        book.start_run("evaluation", "n", input_key=key, meter=Meter(machine)) for key in "ab"
+    )
+    _scored(book, second.number, "A", 1.0)
+    _scored(book, first.number, "A", 2.0)
+    _scored(book, first.number, "B", 3.0)
+    _scored(book, second.number, "B", 4.0)
+    _scored(book, second.number, "A", 5.0, split="test")
+    _scored(book, second.number, "A", 6.0, supernet="another")
+    found = last_scorings(book, "s", "dev")
+    for run in (first, second):
+        run.end()
+    assert {shape: work.flops for shape, work in found.items()} == {"A": 2.0, "B": 4.0}
+
+
+@pytest.mark.usefixtures("ended")
+def test_runs_are_chosen_by_anything_that_the_book_says_of_them(book):
+    found = runs_where(book, lambda run: run.status == "completed")
+    assert [run.start.input_key for run in found.runs] == ["other", "k"]
+    assert found.work.flops == 12.0

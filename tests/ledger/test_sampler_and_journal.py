@@ -62,6 +62,7 @@ def test_a_sampler_calls_until_it_is_stopped():
     calls = []
     sampler = Sampler(lambda: calls.append(1), seconds=0.005)
     _wait_for(lambda: len(calls) >= 3)
+    assert 0 < sampler.processor_seconds < 60
     sampler.stop()
     before = len(calls)
     time.sleep(0.05)

@@ -17,7 +17,12 @@ import torch
 
 from farthing.artifacts.entries import RunEnd
 from farthing.errors import ConfigError, CorpusError, InterruptedRunError
+from farthing.hardware.sensors.find import find_loads
+from farthing.ledger.bill import make_bill
+from farthing.ledger.meter import Meter
+from farthing.quantity import Provenance
 from farthing.session import Show, open_session
+from farthing.studies import runner
 from farthing.studies.runner import _run_in, _shares, run_tasks
 
 SHOW = Show(line=lambda _: None, training=lambda *_: nullcontext(lambda *_: None))
@@ -195,6 +200,69 @@ def test_accelerators_are_dealt_out_and_never_billed_twice():
     assert sorted(held) == sorted(os.sched_getaffinity(0))
     with pytest.raises(ConfigError, match="sees 1 of the accelerators"):
         _shares(2, ("GPU-a",))
+
+
+@dataclass(frozen=True)
+class MeterPackage(Look):
+    """A run whose meter reads a processor package that the test plays in files."""
+
+    def run(self, session):
+        root = session.workspace.root / "package"
+        machine = session.meter.machine
+        loads = find_loads(machine, powercap=root / "powercap", cpus=root / "cpus")
+        meter = Meter(machine, loads, from_process_start=False)
+        with session.book.start_run(
+            "search", self.title, input_key=self.title, meter=meter
+        ) as recorder:
+            (root / f"begun-{self.number}").touch()
+            while not (root / "spent").exists():
+                time.sleep(0.02)
+            recorder.beat("search", None)
+            recorder.end()
+        return recorder.number
+
+
+def _play_package(root, threads):
+    """A package with one energy counter; its threads are `threads`."""
+    zone = root / "powercap" / "intel-rapl:0"
+    zone.mkdir(parents=True)
+    for name, text in (("name", "package-0"), ("max_energy_range_uj", "262143328850")):
+        (zone / name).write_text(f"{text}\n")
+    (zone / "energy_uj").write_text("5000000\n")
+    for thread in threads:
+        topology = root / "cpus" / f"cpu{thread}" / "topology"
+        topology.mkdir(parents=True)
+        (topology / "physical_package_id").write_text("0\n")
+    return zone / "energy_uj"
+
+
+def test_two_workers_on_one_package_are_not_billed_more_than_it_drew(session, monkeypatch):
+    threads = sorted(os.sched_getaffinity(0))
+    if len(threads) == 1:
+        # Both workers on the one there is; the package has another that nobody holds.
+        monkeypatch.setattr(runner, "_shares_of_threads", lambda jobs: [tuple(threads)] * jobs)
+        threads = [*threads, 1000]
+    root = session.workspace.root / "package"
+    energy = _play_package(root, threads)
+
+    def spend():
+        while len(list(root.glob("begun-*"))) < 2:
+            time.sleep(0.02)
+        energy.write_text("85000000\n")
+        (root / "spent").touch()
+
+    threading.Thread(target=spend, daemon=True).start()
+    list(run_tasks([MeterPackage(0), MeterPackage(1)], session, jobs=2))
+    bill = make_bill(session.workspace, session.settings)
+    drawn = [line.figures.kwh for line in bill.lines]
+    assert len(drawn) == 2
+    # What the package drew while both held it, between them by their threads; less of it where a
+    # container's quota leaves them less.
+    assert 0 < sum(each.value for each in drawn) * 3.6e6 <= 80.0 * (1 + 1e-9)
+    # Nobody measured how much of it was whose: anything up to the whole.
+    assert all(each.provenance is Provenance.ESTIMATED for each in drawn)
+    assert [each.low for each in drawn] == [0.0, 0.0]
+    assert [each.high * 3.6e6 for each in drawn] == pytest.approx([80.0, 80.0])
 
 
 @needs_two

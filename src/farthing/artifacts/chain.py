@@ -16,6 +16,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
@@ -88,12 +89,12 @@ class Signer:
 
     private: Ed25519PrivateKey
 
-    @property
+    @cached_property
     def public(self) -> bytes:
         """The raw public key, 32 bytes."""
         return self.private.public_key().public_bytes_raw()
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the raw public key, as entries name it."""
         return sha256_hex(self.public)
@@ -132,8 +133,13 @@ def seal(signer: Signer, head: Head, kind: str, body: dict[str, Any], time: str)
         "prev": head.digest,
         "time": time,
     }
-    signature = signer.private.sign(canonical_json(content))
-    return canonical_json({**content, "sig": signature.hex()}) + b"\n"
+    unsigned = canonical_json(content)
+    signature = signer.private.sign(unsigned).hex()
+    # The canonical form sorts keys, so the signature stands before the last of them. To write all
+    # of it a second time would be most of what an entry costs.
+    last = b',"time":' + canonical_json(time) + b"}"
+    assert unsigned.endswith(last), "time is the last key"
+    return unsigned.removesuffix(last) + f',"sig":"{signature}"'.encode() + last + b"\n"
 
 
 def utc_now() -> str:

@@ -21,15 +21,16 @@ from farthing.artifacts.chain import ChainFile, Entry, Head, walk
 from farthing.artifacts.expense import Expense, Reading
 from farthing.artifacts.holding import Holding
 from farthing.artifacts.keys import read_head
+from farthing.artifacts.phase import PhaseWork
 from farthing.artifacts.rates import RatesRecord
 from farthing.artifacts.references import Inherited, InputRef
 from farthing.artifacts.work import Work
 from farthing.errors import BookError
 
 # Rules 2 have entries that rules 1 lack (rates, expenses, readings, what was held), and further
-# fields in the others: a run's inputs, what a plan inherits, energy by parts. A book that began
-# under rules 1 is read as it stands and goes on under these; a program that knows only rules 1
-# refuses the first entry that it does not understand, and so never adds up a part of a book.
+# fields in the others: a run's inputs and phases, what a plan inherits, energy by parts. A book of
+# rules 1 is read as it stands and goes on under these; a program that knows only rules 1 refuses
+# the first entry that it does not understand, and so never adds up a part of a book.
 RULES_VERSION = 2
 
 Purpose = Literal[
@@ -231,6 +232,8 @@ class RunEnd(Body):
             `heartbeat`: it was killed, and `work` is its last heartbeat's. `clock`: its journal
             was lost too; `work` is the least that it used, and the time of this entry bounds the
             rest.
+        phases: `work` by what the run was doing; empty in a book that was written before phases
+            were, and where the journal was lost.
     """
 
     kind_name: ClassVar[str] = "run.end"
@@ -240,6 +243,7 @@ class RunEnd(Body):
     reason: str | None
     artifact: ArtifactRef | None
     work: Work
+    phases: tuple[PhaseWork, ...] = ()
     evidence: Evidence = "meter"
     journal_count: int
     journal_head: str

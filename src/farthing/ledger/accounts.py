@@ -16,13 +16,14 @@ from farthing.artifacts.entries import (
     RunStart,
     Segment,
 )
+from farthing.artifacts.phase import PhaseWork
 from farthing.artifacts.work import Work
 from farthing.artifacts.workspace import Workspace
 from farthing.errors import BookError
 from farthing.ledger.clocks import elapsed_seconds
 from farthing.ledger.entry_ref import EntryRef
 from farthing.ledger.figures import Figures, Rates, bounded_figures, make_figures
-from farthing.ledger.journal import read_journal_end
+from farthing.ledger.journal_end import read_journal_end
 from farthing.ledger.meter import NO_WORK
 from farthing.ledger.readings import part_of, shared_readings, with_reading
 
@@ -52,6 +53,8 @@ class RunAccount:
             run has not been closed yet, or the clock was set back meanwhile.
         raised: whether `work` rests on entries of the book, because the journal was behind them.
         members: the "of which" entries that name this run.
+        phases: `work` by what the run was doing, as far as its end or its journal says; they add
+            up to it where `raised` is false.
         entries: the entries of the book that `work` comes from: the run's start and its end, and
             the readings of other meters.
         member_entries: which entries `members` are, in their order.
@@ -68,6 +71,7 @@ class RunAccount:
     most_seconds: float | None
     raised: bool
     members: tuple[Evaluation | Extraction, ...]
+    phases: tuple[PhaseWork, ...] = ()
     entries: tuple[EntryRef, ...] = ()
     member_entries: tuple[EntryRef, ...] = ()
     ended: str | None = None
@@ -110,7 +114,8 @@ def collect_runs(workspace: Workspace, records: Sequence[Record]) -> list[RunAcc
             entries: tuple[EntryRef, ...] = (EntryRef.of(record),)
             if run in ends:
                 end, end_record = ends[run]
-                most = elapsed_seconds(records, record, end_record)
+                lost = end.evidence == "clock"
+                most = elapsed_seconds(records, record, end_record) if lost else None
                 account = _closed(record, end, most, of_which, floor)
                 account = replace(account, ended=end_record.entry.time)
                 entries = (*entries, EntryRef.of(end_record))
@@ -143,8 +148,15 @@ def _with_readings(runs: Sequence[RunAccount], records: Sequence[Record]) -> lis
                 else each
                 for each in run.members
             )
+            phases = tuple(
+                each.model_copy(
+                    update={"work": part_of(work, each.work, each.work.device_seconds / held)}
+                )
+                for each in run.phases
+                if held
+            )
             known = (*run.entries, *entries)
-            run = replace(run, work=work, members=members, entries=known)
+            run = replace(run, work=work, members=members, phases=phases, entries=known)
         changed.append(run)
     return changed
 
@@ -168,9 +180,10 @@ def _closed(
         artifact_digest=end.artifact.digest if end.artifact else None,
         work=work,
         evidence=end.evidence,
-        most_seconds=most_seconds if end.evidence == "clock" else None,
+        most_seconds=most_seconds,
         raised=raised,
         members=members,
+        phases=end.phases,
     )
 
 
@@ -182,7 +195,8 @@ def _open(
     floor: Work,
     public_key: bytes,
 ) -> RunAccount:
-    found = read_journal_end(workspace.root / start.journal, record.entry.digest, public_key)
+    path, digest = workspace.root / start.journal, record.entry.digest
+    found = read_journal_end(path, digest, public_key, start.purpose)
     work, raised = _at_least(found.least, floor)
     return RunAccount(
         start=start,
@@ -195,6 +209,7 @@ def _open(
         most_seconds=None,
         raised=raised,
         members=members,
+        phases=found.phases,
     )
 
 

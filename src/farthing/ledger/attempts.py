@@ -1,11 +1,11 @@
-"""All that was spent on one artifact: every run with its input key, however it ended."""
+"""What chosen runs of a book used together: all attempts at one artifact, or all that served it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from farthing.artifacts.entries import Segment
+from farthing.artifacts.entries import Evaluation, Segment
 from farthing.artifacts.work import Work
 from farthing.ledger.accounts import RunAccount, collect_runs
 from farthing.ledger.book import Book
@@ -45,19 +45,39 @@ def attempts(book: Book, input_keys: Collection[str], *, name: str | None = None
         BookError: what others wrote does not verify.
         LockedError: the book stayed locked for longer than its timeout.
     """
-    book.refresh()
-    accounts = collect_runs(book.workspace, book.records)
-    runs = tuple(
-        run
-        for run in accounts
-        if run.start.input_key in input_keys and name in (None, run.start.name)
+    return runs_where(
+        book,
+        lambda run: run.start.input_key in input_keys and name in (None, run.start.name),
     )
+
+
+def runs_where(book: Book, chosen: Callable[[RunAccount], bool]) -> Attempts:
+    """The runs that `chosen` takes, those of other processes included; raises as `attempts`."""
+    book.refresh()
+    runs = tuple(filter(chosen, collect_runs(book.workspace, book.records)))
     saved = {
         (record.body.run, record.body.last_step + 1): record.body.work
         for record in book.records
         if isinstance(record.body, Segment)
     }
     return Attempts(runs, _kept(runs, saved))
+
+
+def last_scorings(book: Book, supernet: str, split: str) -> dict[str, Work]:
+    """The part of a run that the last scoring of each shape was, by shape; raises as `attempts`.
+
+    Args:
+        book: of the workspace.
+        supernet: content digest of the model.
+        split: on which text it was scored.
+    """
+    runs = runs_where(book, lambda run: bool(run.members)).runs
+    entries = [each for run in runs for each in zip(run.member_entries, run.members, strict=True)]
+    return {
+        entry.shape: entry.work
+        for _, entry in sorted(entries, key=lambda each: each[0])
+        if isinstance(entry, Evaluation) and (entry.supernet, entry.split) == (supernet, split)
+    }
 
 
 def _kept(runs: Sequence[RunAccount], saved: Mapping[tuple[int, int], Work]) -> Work:

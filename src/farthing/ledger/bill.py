@@ -23,6 +23,7 @@ from farthing.ledger.left_out import left_out
 from farthing.ledger.lineage import FamilyCost, family_costs
 from farthing.ledger.lines import BillLine
 from farthing.ledger.notes import book_notes, lost_journal, shared_notes, unread_idle, unshared
+from farthing.ledger.phase_lines import PhaseSplit, split_by_phase
 from farthing.ledger.rates import Pricing, make_pricing, other_rates
 from farthing.ledger.rates_text import missing_rates, rates_notes
 from farthing.ledger.shared_costs import SharedCost
@@ -82,6 +83,7 @@ class Bill:
         lines: every run, failed, aborted and open ones included.
         expenses: money beside the hours of devices, and idle time.
         purposes: sums of the runs per purpose.
+        phases: the runs by what they were doing.
         total: the sum of all lines and expenses.
         families: the members of every plan, three ways.
         basis: on what the figures rest (prices, PUE, grid), in words.
@@ -98,6 +100,7 @@ class Bill:
     lines: tuple[RunLine, ...]
     expenses: tuple[BillLine, ...]
     purposes: dict[Purpose, Figures]
+    phases: PhaseSplit
     total: Figures
     families: tuple[FamilyCost, ...]
     basis: tuple[str, ...]
@@ -119,6 +122,7 @@ class Bill:
             "runs": [line.to_json() for line in self.lines],
             "expenses": [line.to_json() for line in self.expenses],
             "purposes": {name: figures.to_json() for name, figures in self.purposes.items()},
+            "phases": self.phases.to_json(),
             "total": self.total.to_json(),
             "families": [family.to_json() for family in self.families],
             "basis": list(self.basis),
@@ -244,6 +248,7 @@ def make_bill(
         lines=lines,
         expenses=expenses,
         purposes=purposes,
+        phases=split_by_phase(runs, pricing),
         total=add_figures([line.figures for line in lines] + [line.figures for line in expenses]),
         families=families,
         basis=rates_notes(pricing, len(runs)),

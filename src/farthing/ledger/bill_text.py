@@ -37,6 +37,7 @@ def print_bill(bill: Bill, console: Console) -> None:
     basis = _shown_basis(bill.total)
     _print_runs(bill, basis, console)
     _print_table(_purposes_table(bill, basis), console)
+    _print_table(bill.phases.table(basis), console)
     _print_table(_total_table("Total of the book", bill.total), console)
     for family in bill.families:
         _print_family(family, basis, console)

@@ -33,7 +33,8 @@ from farthing.artifacts.workspace import Workspace
 from farthing.errors import BookError, LockedError
 from farthing.ledger.appender import Appender
 from farthing.ledger.environment import environment, machine_record
-from farthing.ledger.journal import JournalEnd, RunRecorder, read_journal_end
+from farthing.ledger.journal import RunRecorder
+from farthing.ledger.journal_end import JournalEnd, read_journal_end
 from farthing.ledger.locks import FileLock, try_lock
 from farthing.ledger.meter import Meter
 
@@ -304,9 +305,9 @@ class Book:
     def _close_dead_runs(self) -> None:
         """End every run whose process is gone, billed up to its last heartbeat."""
         dead = [
-            (start, read_journal_end(self._journal(start), digest, self._signer.public))
+            (start, read_journal_end(path, digest, self._signer.public, start.purpose))
             for start, digest in self._open_runs()
-            if not _is_held(self._journal(start))
+            if not _is_held(path := self._journal(start))
         ]
         if not dead:
             return
@@ -338,6 +339,7 @@ def _closing(start: RunStart, found: JournalEnd) -> RunEnd:
         reason=f"killed: no end was recorded; {found.reason}",
         artifact=None,
         work=found.least,
+        phases=found.phases,
         evidence=found.evidence,
         journal_count=found.head.count,
         journal_head=found.head.digest,

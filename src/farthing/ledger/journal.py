@@ -6,39 +6,36 @@ without an end whose journal is free is therefore dead, and the next `Book.open`
 work of its last heartbeat. Heartbeats are not flushed: a killed process loses none that was
 written, a power cut the last seconds. Each step has one as long as writing them stays a small part
 of what is metered; where steps are shorter, about a second of them shares one. In a long operation
-a thread writes them. Whoever enters a part of the run's work in the book (`Evaluation`,
+a thread writes them. A heartbeat says what the run did since the one before; `enter` draws the line
+where something else begins. Whoever enters a part of the run's work in the book (`Evaluation`,
 `Extraction`) flushes first, with `beat(..., flush=True)`, so that the whole never lags its parts.
 """
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
-from farthing.artifacts.chain import ChainFile, Head
 from farthing.artifacts.entries import (
     ArtifactRef,
     Event,
-    Evidence,
     Heartbeat,
     RunEnd,
     RunStart,
     Segment,
     Status,
-    read_records,
 )
 from farthing.artifacts.work import Work
-from farthing.errors import BookError, FarthingError, InterruptedRunError
+from farthing.errors import FarthingError, InterruptedRunError
 from farthing.ledger.appender import Appender
 from farthing.ledger.locks import FileLock
-from farthing.ledger.meter import NO_WORK, UNKNOWN_WORK, Meter
+from farthing.ledger.meter import NO_WORK, Meter
+from farthing.ledger.phases import CHECKPOINT, START, TRAIN, WIND_DOWN, PhaseSums, first_after_start
 
 _REASON_LENGTH = 500
 # Of the run's time, what signing and writing heartbeats of short steps may take of the processor;
@@ -96,14 +93,15 @@ class RunRecorder:
         self._ended = False
         # The sampler's thread writes heartbeats too.
         self._guard = threading.RLock()
-        self._phase: str = "start"
+        self._phase = START
         self._step: int | None = None
+        self._phases = PhaseSums(start.purpose, NO_WORK)
         self._written = NO_WORK
         self._begun = self._written_at = time.monotonic()
         self._writing_seconds = 0.0
         self._pending = False
         # From the first moment there is a heartbeat to bill: it holds the start-up.
-        self.beat("start", None, flush=True)
+        self.beat(START, None, flush=True)
         meter.watch(self._look)
 
     @property
@@ -115,6 +113,20 @@ class RunRecorder:
         """All that this attempt used so far; take differences for "of which" entries."""
         with self._guard:
             return self._with_counts(self._meter.peek())
+
+    def enter(self, phase: str) -> None:
+        """Something else begins: what was done so far is told apart from what follows.
+
+        Args:
+            phase: what the run is doing from now on, such as "checkpoint".
+
+        Raises:
+            WorkspaceError: the disk is full; the journal stays whole.
+        """
+        with self._guard:
+            if phase != self._phase:
+                self._write(flush=False)
+                self._phase, self._step = phase, None
 
     def beat(
         self,
@@ -132,7 +144,7 @@ class RunRecorder:
         stands for about a second of steps.
 
         Args:
-            phase: what it is doing, such as "train" or "evaluate".
+            phase: what it did since the previous beat, such as "train" or "evaluate".
             step: the training step just done, or None.
             tokens: tokens processed since the previous beat.
             flops: model FLOPs since the previous beat.
@@ -158,7 +170,8 @@ class RunRecorder:
     ) -> Work:
         """Record the steps `first_step` to `last_step`, both included, in journal and book.
 
-        `tokens` are those of the segment; they were already counted by `beat`.
+        `tokens` are those of the segment; they were already counted by `beat`. A checkpoint was
+        saved before this, and training goes on after it.
         """
         with self._guard:
             work = self.work()
@@ -174,6 +187,8 @@ class RunRecorder:
                 work=work,
             )
             self._journal.append(segment, flush=True)
+            self._phases.add(CHECKPOINT, work)
+            self._phase, self._step = TRAIN, None
             self._root(segment.model_copy(update={"journal_count": self._journal.head.count}))
             return work
 
@@ -208,6 +223,7 @@ class RunRecorder:
         try:
             self._journal.flush()
             work = self._with_counts(self._meter.lap())
+            self._phases.add(self._last_phase(status), work)
             self._write_notes()
             head = self._journal.head
             self._finish(
@@ -217,6 +233,7 @@ class RunRecorder:
                     reason=reason,
                     artifact=artifact,
                     work=work,
+                    phases=self._phases.parts(),
                     journal_count=head.count,
                     journal_head=head.digest,
                 )
@@ -260,6 +277,12 @@ class RunRecorder:
                 with suppress(FarthingError):
                     self._write(flush=False)
 
+    def _last_phase(self, status: Status) -> str:
+        """What the run did since its last heartbeat: what it failed at, or its winding down."""
+        if status != "completed":
+            return self._phase
+        return first_after_start(self.start.purpose) if self._phase == START else WIND_DOWN
+
     def _writing_is_cheap(self) -> bool:
         allowed = _WRITING_SECONDS + _WRITING_SHARE * (time.monotonic() - self._begun)
         return self._writing_seconds <= allowed
@@ -270,6 +293,7 @@ class RunRecorder:
         self._write_notes()
         beat = Heartbeat(run=self.number, phase=self._phase, step=self._step, work=work)
         self._journal.append(beat, flush=flush)
+        self._phases.add(self._phase, work)
         self._written, self._written_at, self._pending = work, time.monotonic(), False
         self._writing_seconds += time.thread_time() - begun
 
@@ -296,60 +320,6 @@ class RunRecorder:
                 "optimizer_flops": self._counted.optimizer_flops,
             }
         )
-
-
-@dataclass(frozen=True)
-class JournalEnd:
-    """How far a journal can be believed.
-
-    Attributes:
-        head: the last good entry, or the empty chain.
-        work: the work of the last good heartbeat or segment, or None if there is none.
-        damage: why `work` is not the last that the run reported, or None. Half an entry at the end
-            is no damage: that is how a write ends when the process dies in it.
-        torn_bytes: the length of that half entry.
-    """
-
-    head: Head
-    work: Work | None
-    damage: str | None
-    torn_bytes: int
-
-    @property
-    def least(self) -> Work:
-        """What the run used, or at least used if there is damage."""
-        return self.work or UNKNOWN_WORK
-
-    @property
-    def evidence(self) -> Evidence:
-        """On what a bill of this run rests."""
-        return "clock" if self.damage else "heartbeat"
-
-    @property
-    def reason(self) -> str:
-        """The same in words."""
-        if self.damage:
-            return f"its journal {self.damage}: only the clock bounds what it used"
-        torn = f"; its journal's last {self.torn_bytes} bytes are half an entry"
-        return "billed up to its last heartbeat" + (torn if self.torn_bytes else "")
-
-
-def read_journal_end(path: Path, first_prev: str, public_key: bytes) -> JournalEnd:
-    """Walk a journal to its last good entry; a torn or broken rest is described, not raised."""
-    head, work, damage, torn, end = Head(count=0, digest=first_prev), None, None, 0, 0
-    chain = ChainFile(path, first_prev=first_prev, public_key=public_key, torn_tail=True)
-    try:
-        for record in read_records(chain):
-            head, end = record.entry.head, record.entry.end
-            if isinstance(record.body, (Heartbeat, Segment)):
-                work = record.body.work
-        torn = max(0, os.stat(path).st_size - end)
-        damage = None if work else "holds no heartbeat"
-    except FileNotFoundError:
-        damage = "is missing"
-    except BookError as error:
-        damage = f"is damaged ({error.what})"
-    return JournalEnd(head=head, work=work, damage=damage, torn_bytes=torn)
 
 
 def _reason(error: BaseException) -> str:

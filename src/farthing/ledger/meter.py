@@ -121,6 +121,14 @@ class Meter:
         """Call it no more."""
         self._watchers.remove(look)
 
+    @property
+    def sampling_seconds(self) -> float:
+        """What looking at sensors and watchers took of the processor, while a run holds the meter.
+
+        It is in the work of runs too; benches ask for it alone.
+        """
+        return 0.0 if self._sampler is None else self._sampler.processor_seconds
+
     @contextmanager
     def lent(self) -> Iterator[None]:
         """Other processes hold the machine meanwhile and are billed for it: leave that time out.

@@ -7,6 +7,7 @@ run that is killed in the middle of a long operation is billed up to the last th
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 SAMPLE_SECONDS = 1.0
@@ -24,6 +25,7 @@ class Sampler:
         """
         self._call = call
         self._seconds = SAMPLE_SECONDS if seconds is None else seconds
+        self._taken = 0.0
         self._stop = threading.Event()
         # A process that ends does not wait for it.
         self._thread = threading.Thread(target=self._run, name="farthing-sampler", daemon=True)
@@ -35,6 +37,12 @@ class Sampler:
         if self._thread is not threading.current_thread():
             self._thread.join()
 
+    @property
+    def processor_seconds(self) -> float:
+        """What its thread had taken of the processor when it last looked."""
+        return self._taken
+
     def _run(self) -> None:
         while not self._stop.wait(self._seconds):
             self._call()
+            self._taken = time.thread_time()

@@ -162,6 +162,7 @@ def _sums(bill: Bill | ArtifactBill) -> list[ShownSum]:
         sums = {VIEWS[view]: figures for view, figures in bill.views.items()}
     else:
         sums.update((str(purpose), figures) for purpose, figures in bill.purposes.items())
+        sums.update((f"phase: {name}", each) for name, each in bill.phases.sums().items())
         for family in bill.families:
             sums[f"{family.name}: parent (everything else)"] = family.parent
             for shape, figures in family.unregistered.items():

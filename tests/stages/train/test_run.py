@@ -11,6 +11,7 @@ from farthing.artifacts.manifest import read_manifest, write_manifest
 from farthing.ledger.meter import NO_WORK
 from farthing.model import device
 from farthing.stages.train import assemble, threads
+from farthing.stages.train import run as training
 from farthing.stages.train.checkpoint import KIND as CHECKPOINT
 from farthing.stages.train.config import TrainConfig
 from farthing.stages.train.run import train
@@ -26,16 +27,22 @@ class Recorder:
 
     def __init__(self):
         self.events, self.flops, self.said = {}, [], []
+        self.phases = ["start"]
+
+    def enter(self, phase):
+        if phase != self.phases[-1]:
+            self.phases.append(phase)
 
     def event(self, event, detail):
         self.events[event] = detail
 
-    def beat(self, _phase, _step, *, flops, **_counts):
+    def beat(self, phase, _step, *, flops, **_counts):
         self.flops.append(flops)
+        self.enter(phase)
         return NO_WORK
 
     def segment(self, *_details):
-        pass
+        assert self.phases[-1] == "checkpoint"
 
 
 class StoppedError(Exception):
@@ -105,6 +112,22 @@ def test_the_journal_and_the_user_are_told_what_computes(run, tmp_path):
     assert recorder.events["threads"] == "1: train.threads"
     assert recorder.threads == 1
     assert torch.get_num_threads() == 2, "given back"
+
+
+def test_a_run_says_what_it_is_doing(run, tmp_path):
+    recorder = run(tmp_path / "run")
+    prepared = ["start", "compile", "start", "compile"]
+    assert recorder.phases == [*prepared, *["train", "checkpoint"] * 2, "wind-down"]
+
+
+def test_a_step_in_which_a_layer_was_compiled_is_compile(run, tmp_path, monkeypatch):
+    """Graphs so far: before the first step, and after each of four."""
+    graphs = iter([3, 7, 7, 8, 8])
+    monkeypatch.setattr(training, "graphs_compiled", lambda: next(graphs))
+    recorder = run(tmp_path / "run", steps=4)
+    doing = ["compile", "train", "compile", "train", "checkpoint", "wind-down"]
+    # Nothing was to be compiled by its settings: training had begun before the first step.
+    assert recorder.phases == ["start", "compile", "start", "compile", "train", *doing]
 
 
 @pytest.mark.parametrize("winner", [1, 2])

@@ -21,8 +21,10 @@ from farthing.artifacts.storage import make_directory, staged_directory
 from farthing.artifacts.work import Work
 from farthing.errors import DivergedError, InterruptedRunError
 from farthing.ledger.journal import RunRecorder, SegmentDigests
+from farthing.ledger.phases import CHECKPOINT, COMPILE, START, TRAIN, WIND_DOWN
 from farthing.model.config import ModelConfig
 from farthing.model.device import choose_device
+from farthing.model.kernels.native import kernels_in_use
 from farthing.model.supernet import save_weights
 from farthing.model.transformer import Transformer
 from farthing.stages.train.assemble import assemble, events_of
@@ -33,7 +35,7 @@ from farthing.stages.train.checkpoint import (
     save_checkpoint,
     sweep_half_written,
 )
-from farthing.stages.train.compiled import expected_graphs
+from farthing.stages.train.compiled import expected_graphs, graphs_compiled
 from farthing.stages.train.config import TrainConfig
 from farthing.stages.train.elastic_schedule import ElasticSchedule
 from farthing.stages.train.guard import LossGuard
@@ -129,9 +131,10 @@ def train(
         metrics = stack.enter_context(MetricsFile(directory, recorder.number))
         watch = stack.enter_context(make_watch(run.progress.step))
         stop = stack.enter_context(stop_request())
+        biller = _Biller(recorder, config)
         while run.progress.step < config.steps:
             result = run.step.run(run.progress.step, run.guard, feed)
-            work = _bill(result, recorder)
+            work = biller.bill(result)
             metrics.write(result, work)
             if result.complaint is not None:
                 raise _diverged(run, result)
@@ -149,14 +152,24 @@ def train(
     return _finish(run, corpus, start)
 
 
-def _bill(result: StepResult, recorder: RunRecorder) -> Work:
-    return recorder.beat(
-        "train",
-        result.step,
-        tokens=result.tokens,
-        flops=float(result.flops + result.recomputed_flops),
-        optimizer_flops=float(result.optimizer_flops),
-    )
+class _Biller:
+    """Enters steps; one in which a layer met a new kind of input was spent on compiling it."""
+
+    def __init__(self, recorder: RunRecorder, config: TrainConfig) -> None:
+        self._recorder = recorder
+        self._graphs = graphs_compiled()
+        # The first step of compiled layers compiles them.
+        recorder.enter(TRAIN if config.compile == "off" else COMPILE)
+
+    def bill(self, result: StepResult) -> Work:
+        before, self._graphs = self._graphs, graphs_compiled()
+        return self._recorder.beat(
+            COMPILE if self._graphs > before else TRAIN,
+            result.step,
+            tokens=result.tokens,
+            flops=float(result.flops + result.recomputed_flops),
+            optimizer_flops=float(result.optimizer_flops),
+        )
 
 
 @dataclass
@@ -194,6 +207,7 @@ class _Run:
 
     def save(self) -> None:
         """Save a checkpoint and record the segment that it closes."""
+        self.recorder.enter(CHECKPOINT)
         manifest = save_checkpoint(
             self.directory / CHECKPOINT_ROOM,
             self.model,
@@ -249,6 +263,10 @@ def _prepare(
         # It may have begun on another machine, where `auto` meant another precision: it keeps it.
         config = config.model_copy(update={"precision": progress.precision or config.precision})
         notes.recorder.event("resume", f"from {saved.name}, {progress.tokens} tokens")
+    if device.type == "cpu":
+        notes.recorder.enter(COMPILE)
+        kernels_in_use()
+        notes.recorder.enter(START)
     made = assemble(
         config,
         sizes,
@@ -268,6 +286,7 @@ def _prepare(
     progress = progress.model_copy(
         update={"precision": made.precision, "kernels": made.kernels.partition(":")[0]}
     )
+    notes.recorder.enter(COMPILE)
     progress = _with_threads(config, made.step, device, progress, notes)
     for event, detail in events_of(made, config):
         notes.event(event, detail)
@@ -313,6 +332,7 @@ def _with_threads(
 
 def _finish(run: _Run, corpus: Corpus, start: Start | None) -> Manifest:
     """Rank the experts and write the finished supernet."""
+    run.recorder.enter(WIND_DOWN)
     elastic = run.config.elastic
     inherited = start is not None and start.source.supernet.origin.get("prefixes_trained", False)
     experts = run.model.config.num_experts

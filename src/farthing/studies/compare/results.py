@@ -5,8 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 from farthing.artifacts.scores import MemberScore
-from farthing.ledger.accounts import collect_runs
-from farthing.ledger.attempts import attempts
+from farthing.ledger.attempts import attempts, runs_where
 from farthing.session import Session
 
 
@@ -120,15 +119,11 @@ def run_cost(session: Session, name: str, input_key: str, supernet: str, steps: 
 
 def beside(session: Session, supernets: set[str]) -> Beside:
     """All curation in the book, and every evaluation of these models."""
-    # Other processes have written meanwhile.
-    session.book.refresh()
-    works = [
-        account.work
-        for account in collect_runs(session.workspace, session.book.records)
-        if account.start.purpose == "curation"
-        or any(entry.supernet in supernets for entry in account.members)
-    ]
-    return Beside(
-        flops=sum(work.flops for work in works),
-        device_seconds=sum(work.device_seconds for work in works),
-    )
+    work = runs_where(
+        session.book,
+        lambda run: (
+            run.start.purpose == "curation"
+            or any(entry.supernet in supernets for entry in run.members)
+        ),
+    ).work
+    return Beside(flops=work.flops, device_seconds=work.device_seconds)

@@ -6,9 +6,7 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from farthing.artifacts.entries import Evaluation
-from farthing.artifacts.work import Work
-from farthing.ledger.attempts import attempts
+from farthing.ledger.attempts import attempts, last_scorings
 from farthing.ledger.book import Book
 from farthing.ledger.meter import NO_WORK
 
@@ -67,13 +65,8 @@ def search_cost(
     """
     training = attempts(book, {training_key}).work
     search = attempts(book, search_keys).work
-    scored: dict[str, Work] = {}
-    for record in book.records:
-        body = record.body
-        if isinstance(body, Evaluation) and (body.supernet, body.split) == (supernet, split):
-            scored[body.shape] = body.work
-    for shape in shapes:
-        search = search + scored.get(shape, NO_WORK)
+    scored = last_scorings(book, supernet, split)
+    search = sum((scored.get(shape, NO_WORK) for shape in shapes), search)
     return SearchCost(
         search_seconds=search.device_seconds,
         training_seconds=training.device_seconds,

@@ -42,6 +42,9 @@ class Recorder:
     def event(self, event, detail):
         self.events[event] = detail
 
+    def enter(self, *_):
+        pass
+
     def beat(self, *_, **__):
         return NO_WORK
 
