@@ -30,8 +30,6 @@ def _lock(workspace: Workspace) -> FileLock:
 def _leave_a_dead_run(book, meter):
     run = book.start_run("training", "a", input_key="k", meter=meter)
     run.beat("train", 1, tokens=7)
-    # A dead process has no thread that looks after the run.
-    meter.unwatch(run._look)
     run._journal.close()
     meter.release()
 

@@ -46,8 +46,6 @@ def passes(monkeypatch):
 
 def _kill(run, meter):
     """What the kernel does when the process dies."""
-    # A dead process has no thread that looks after the run.
-    meter.unwatch(run._look)
     run._journal.close()
     meter.release()
 

@@ -210,7 +210,7 @@ def test_a_clock_set_back_bounds_no_run_that_lost_its_journal(book, meter, works
     Book.open(workspace)
     bill = make_bill(workspace, SETTINGS)
     assert (bill.lines[0].figures.wall_hours, bill.lines[0].figures.kwh) == (None, None)
-    assert any("nobody knows since the clock was set back" in note for note in bill.unknown)
+    assert any("nobody knows: the clock was set back" in note for note in bill.unknown)
 
 
 def test_a_machine_that_slept_is_billed_for_what_it_was_awake_and_the_bill_says_so(

@@ -103,8 +103,9 @@ class Meter:
             self._sampler = Sampler(self._sample)
 
     def release(self) -> None:
-        """Let the next run have the meter."""
+        """Let the next run have the meter; who looked after the former one does so no more."""
         self._held = False
+        self._watchers.clear()
         # Sensors are read between runs as well: their counters wrap around.
         if self._sampler is not None and not self._energy.sensed:
             self._sampler.stop()
