@@ -224,6 +224,11 @@ def test_expenses_are_in_the_total_and_shared_by_hours(whole, workspace):
     # 63.5 h of two devices at half a dollar, and the invoice.
     assert bill.total.usd["spot"].value == pytest.approx(63.5 + 65)
     assert bill.total.wall_hours.value == pytest.approx(63.5)
+    # The sums leave nothing out, and what was lost stands in them.
+    assert bill.sums["expense"].usd["spot"].value == 65.0
+    assert bill.sums["training"].usd["spot"].value == pytest.approx(2 + 4 + 8)
+    assert sum(each.usd["spot"].value for each in bill.sums.values()) == pytest.approx(128.5)
+    assert bill.lost.wall_hours.value == pytest.approx(2 + 4)
     lines = [each for each in _bill(workspace, "found").lines if each.category == "expense"]
     assert {line.relation: line.figures.usd["spot"].value for line in lines} == {
         "own": pytest.approx(65 * 16 / 24),

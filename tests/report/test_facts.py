@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from farthing.artifacts.entries import read_book
+from farthing.artifacts.expense import Expense
 from farthing.artifacts.rates import PriceRate, Rate, RatesRecord
 from farthing.artifacts.settings import WorkspaceSettings, load_settings
 from farthing.errors import ArtifactError
@@ -23,6 +24,7 @@ from farthing.report.facts.gather import gather
 from farthing.report.facts.load import read_load
 from farthing.report.facts.samples import choose_members
 from farthing.report.page import render
+from farthing.report.sections.bill import bill_section
 from farthing.report.sections.text import lineage_section
 from farthing.text.corpus import DOCUMENTS_NAME
 
@@ -267,6 +269,17 @@ def test_attempts_that_are_priced_differently_have_no_one_price(workspace, monke
     for run, usd in ((first.start.run, 0.5), (second.start.run, 3.0)):
         assert lines[run].usd["spot"].value == pytest.approx(usd * lines[run].device_hours.value)
     assert b"priced differently" in render(priced)
+
+
+def test_an_expense_is_a_line_of_the_page_and_a_sum_of_its_own(workspace, monkeypatch):
+    monkeypatch.setenv("FARTHING_HOME", str(workspace.root.parent / "home"))
+    invoice = Expense(what="cold storage", usd=3.0, basis=None, date=DAY, source="invoice 7")
+    Book.open(workspace).append(invoice)
+    section = bill_section(gather(workspace, None, ()))
+    assert "expense" in [row.name for row in section.sums]
+    (line,) = [row for row in section.runs if not row.number]
+    assert "cold storage" in line.what
+    assert not any("expense" in part.kind for part in section.bar_legend), "it held nothing"
 
 
 def test_every_score_has_its_signed_entry(facts):

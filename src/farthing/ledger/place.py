@@ -12,6 +12,7 @@ from farthing.ledger.tree import CostTree
 
 _HEX = frozenset("0123456789abcdef")
 _SHORTEST_DIGEST = 8
+_SHOWN = 16
 _INNER = ("", "supernet")
 _ROOMS = ("corpora", "runs", "scores", "benchmarks", "searches", "models")
 
@@ -20,8 +21,8 @@ def find_artifact(place: str, workspace: Workspace, tree: CostTree) -> str:
     """The digest of the artifact that `place` names.
 
     Args:
-        place: a folder, the name of one in a room of the workspace, or its start; or a digest, or
-            at least its first 8 digits.
+        place: a folder, the name of one in a room of the workspace, its start, or a shape in it;
+            or a digest, or at least its first 8 digits.
         workspace: in which names are looked up.
         tree: the artifacts that the book names.
 
@@ -47,23 +48,28 @@ def find_artifact(place: str, workspace: Workspace, tree: CostTree) -> str:
         return named.pop()
     raise UsageError(
         f"{len(named)} artifacts of {workspace.root} fit {place!r}",
-        remedy=f"name one of: {_known(named or tree.makers)}",
+        remedy=f"name one of: {_known(named or tree.makers, workspace)}",
     )
 
 
 def _named(place: str, workspace: Workspace) -> Iterable[Path]:
-    """Folders of that name, or else those whose name begins so."""
+    """Folders of that name, else those whose name begins so, else those of models of that shape."""
     if not place or Path(place).name != place:
         return []
-    every = [
+    every = _folders(workspace)
+    exact = [path for path in every if path.name == place]
+    begun = [path for path in every if path.name.startswith(place)]
+    return exact or begun or [path for path in every if f"-{place}-" in path.name]
+
+
+def _folders(workspace: Workspace) -> list[Path]:
+    return [
         path
         for room in _ROOMS
         if (workspace.root / room).is_dir()
         for path in sorted((workspace.root / room).iterdir())
         if path.is_dir() and not path.name.startswith(".")
     ]
-    exact = [path for path in every if path.name == place]
-    return exact or [path for path in every if path.name.startswith(place)]
 
 
 def _digest_of(folder: Path) -> str | None:
@@ -79,5 +85,13 @@ def _digest_of(folder: Path) -> str | None:
     return None
 
 
-def _known(digests: Iterable[str]) -> str:
-    return ", ".join(sorted(digests)) or "nothing: the book names no artifact yet"
+def _known(digests: Iterable[str], workspace: Workspace) -> str:
+    """Each by its folder where it is still there, else by the start of its digest."""
+    wanted = sorted(digests)
+    folders: dict[str, str] = {}
+    for path in _folders(workspace):
+        digest = _digest_of(path)
+        if digest is not None:
+            folders[digest] = f"{path.parent.name}/{path.name}"
+    names = sorted(folders.get(digest, digest[:_SHOWN]) for digest in wanted)
+    return ", ".join(names) or "nothing: the book names no artifact yet"

@@ -161,7 +161,9 @@ def _sums(bill: Bill | ArtifactBill) -> list[ShownSum]:
     if isinstance(bill, ArtifactBill):
         sums = {VIEWS[view]: figures for view, figures in bill.views.items()}
     else:
-        sums.update((str(purpose), figures) for purpose, figures in bill.purposes.items())
+        sums.update(bill.sums)
+        if bill.lost is not None:
+            sums["of all runs: failed, killed, stopped or not ended"] = bill.lost
         sums.update((f"phase: {name}", each) for name, each in bill.phases.sums().items())
         for family in bill.families:
             sums[f"{family.name}: parent (everything else)"] = family.parent

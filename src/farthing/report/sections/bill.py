@@ -44,9 +44,9 @@ class SumRow:
 
 @dataclass(frozen=True)
 class RunRow:
-    """One run of the book."""
+    """One run of the book, or an expense, whose number is empty."""
 
-    number: int
+    number: str
     what: str
     status: str
     reason: str
@@ -93,7 +93,7 @@ def bill_section(facts: ReportFacts) -> BillSection:
     bill = facts.bill
     parts = _bar_parts(bill)
     columns = _columns(bill, [basis for basis in BASES if bill.total.usd[basis] is not None])
-    sums = [SumRow(name, _row(columns, each), False) for name, each in bill.purposes.items()]
+    sums = [SumRow(name, _row(columns, each), False) for name, each in bill.sums.items()]
     run_columns = _columns(bill, [facts.money.basis] if facts.money else [])
     units = _member_columns(facts)
     family = facts.family
@@ -166,26 +166,29 @@ def _row(columns: dict[str, Column], figures: Figures) -> tuple[Shown, ...]:
 def _run_rows(bill: Bill, columns: dict[str, Column]) -> tuple[RunRow, ...]:
     return tuple(
         RunRow(
-            number=line.run,
-            what=f"{line.purpose} {line.name}"
-            + (f", attempt {line.attempt}" if line.attempt > 1 else ""),
-            status=line.status,
+            number="" if line.run is None else str(line.run),
+            what=line.what
+            + (f", attempt {line.attempt}" if line.attempt and line.attempt > 1 else ""),
+            status=line.status or line.category,
             reason="" if line.status == "completed" else first_line(line.reason or ""),
             figures=_row(columns, line.figures),
         )
-        for line in bill.lines
+        for line in bill.all_lines
     )
 
 
 def _bar_parts(bill: Bill) -> tuple[Part, ...]:
     """Device-hours by purpose, work that came to nothing apart; empty if some are unknown."""
     parts: dict[tuple[str, bool], float] = {}
-    for line in bill.lines:
-        hours = line.figures.device_hours
-        if hours is None:
+    held = [
+        *((line.purpose, line.status == "completed", line.figures) for line in bill.lines),
+        *((line.category, True, line.figures) for line in bill.expenses),
+    ]
+    for name, done, figures in held:
+        if figures.device_hours is None:
             return ()
-        key = (line.purpose, line.status == "completed")
-        parts[key] = parts.get(key, 0.0) + hours.value
+        if figures.device_hours.value or name in bill.purposes:
+            parts[name, done] = parts.get((name, done), 0.0) + figures.device_hours.value
     whole = sum(parts.values())
     if not whole:
         return ()
