@@ -14,6 +14,7 @@ from farthing.cost.architecture import Architecture, Dense, LayerGroup, Sparse
 from farthing.cost.attention import Grouped
 from farthing.cost.communication import Layout, traffic_per_rank
 from farthing.cost.parameters import architecture_parameters
+from farthing.cost.published import published_model
 
 GQA = Grouped(heads=4, kv_heads=2, head_dim=8)
 SPARSE = Sparse(experts=8, top_k=2, inner=16)
@@ -65,6 +66,54 @@ def test_experts_are_reduced_among_the_ranks_that_hold_the_same_ones():
     everywhere = _sent(MIXED, data=4, expert=4)
     assert everywhere["data"].bytes == others * 8 * 3 // 4
     assert everywhere["expert"].bytes == 3 * 4 * TOKENS * 2 * 32 * 2 * 3 // 4
+
+
+def test_a_further_prediction_is_one_more_of_the_last_layers_everywhere():
+    """Counted by hand: two depths, each a sparse layer, a product of two streams, three norms."""
+    twice = MIXED.model_copy(update={"extra_predictions": 2})
+    expert_weights = 8 * 3 * 32 * 16
+    attention = 32 * (4 * 8) + 2 * 32 * (2 * 8) + (4 * 8) * 32
+    rest = attention + 8 * 32 + 2 * 32 + 2 * 32 * 32 + 3 * 32
+    others = architecture_parameters(MIXED).total - 3 * expert_weights + 2 * rest
+    found = _sent(twice, data=4, expert=2)
+    assert found["data"].bytes == round(others * 8 * 3 / 4 + 5 * expert_weights / 2 * 8 / 2)
+    assert found["expert"].bytes == 5 * 4 * TOKENS * 2 * 32 * 2 // 2
+    assert found["expert"].calls == 4 * 5
+    ring = _sent(twice, context=4)["context"]
+    assert ring.bytes == 3 * TOKENS * 6 * 2 * 2 * 8 * 2 * 3 // 4
+    assert ring.calls == 3 * 3 * 6
+    assert _sent(twice, tensor=2)["tensor"].bytes == 4 * 6 * TOKENS * 32 * 2
+
+
+def test_of_deepseek_v3_the_experts_of_its_further_prediction_are_spread_too():
+    """All of it out of its published sizes: width 7168, experts of 2048, 58 + 1 sparse layers."""
+    sizes = published_model("DeepSeek-V3").sizes
+    layout = Layout(data=128, expert=64, pipeline=16, sharding="states")
+    found = traffic_per_rank(sizes, layout, tokens=4096)["data"].bytes
+    experts = 59 * 256 * 3 * 7168 * 2048
+    attention = (
+        7168 * 1536
+        + 1536 * 128 * (128 + 64)
+        + 7168 * (512 + 64)
+        + 512 * 128 * (128 + 128)
+        + 128 * 128 * 7168
+        + 1536
+        + 512
+    )
+    layers = 61 + 1
+    others = (
+        layers * (attention + 2 * 7168)
+        + 3 * 3 * 7168 * 18432
+        + 59 * (3 * 7168 * 2048 + 256 * 7168)
+        + 2 * 129280 * 7168
+        + 7168
+        + 2 * 7168**2
+        + 3 * 7168
+    )
+    gradients_and_weights = 4 + 2
+    by_hand = (127 / 128 * others + 1 / 2 * experts / 64) / 16 * gradients_and_weights
+    assert found == pytest.approx(by_hand, rel=1e-6)
+    assert found / 1e9 == pytest.approx(8.44, abs=0.01)
 
 
 def test_tensor_pipeline_and_context_ranks_send_the_stream_and_the_keys():

@@ -117,12 +117,33 @@ def test_what_was_held_makes_a_line_of_idle_time(farthing, tmp_path: Path):
     farthing("verify", *W)
 
 
+def test_what_was_wrong_is_taken_back_and_stays_in_the_book(farthing, tmp_path: Path):
+    before = json.loads(farthing("bill", *W, "--json").stdout)
+    farthing("enter", "reading", *W, *READING, "--runs", "1", "--kwh", "20000")
+    number = book(tmp_path)[-1]["n"]
+    words = ("--entry", str(number), "--reason", "watt-hours, not kilowatt-hours")
+    said = json.loads(farthing("enter", "withdrawal", *W, *words, "--json").stdout)
+    assert said["total_before"]["kwh"]["value"] > 20000
+    bill = json.loads(farthing("bill", *W, "--json").stdout)
+    assert bill["total"] == before["total"] == said["total"]
+    (note,) = [note for note in bill["notes"] if f"entry {number} (reading)" in note]
+    assert "watt-hours, not kilowatt-hours" in note
+    assert [line["kind"] for line in book(tmp_path)][number:] == ["reading", "withdrawn"]
+    farthing("verify", *W)
+    # What was taken back can be entered rightly, and not be taken back again.
+    farthing("enter", "reading", *W, *READING, "--runs", "1", "--kwh", "0.02")
+    assert "still stands" in farthing("enter", "withdrawal", *W, *words, check=2).stderr
+    farthing("enter", "withdrawal", *W, "--entry", "0", "--reason", "no", check=2)
+    farthing("verify", *W)
+
+
 def test_what_cannot_be_is_refused_with_what_and_how_and_nothing_is_entered(refused):
     assert "--usd -3" in refused("expense", *EXPENSE, "--usd", "-3")
     undated = [word for word in EXPENSE if word not in ("--date", "2026-03-31")]
     said = refused("expense", *undated)
     assert "--date is missing" in said
     assert "--date 2026-01-31" in said
+    assert "--date 2999-01-01" in refused("expense", *EXPENSE, "--date", "2999-01-01")
     said = refused("expense", *EXPENSE, "--runs", "1,7")
     assert "no run 7; its runs are 0-1" in said
     assert "'x' is no number" in refused("expense", *EXPENSE, "--runs", "1,x")

@@ -72,12 +72,16 @@ def test_a_workspace_without_additions_has_what_ships(tmp_path):
             "'shete', which is described nowhere",
         ),
         ("id: abacus\n", "id: abacus\n    replaces: h101\n", "replaces 'h101'"),
+        ("id: abacus\n", "id: abacus\n    replaces: h20\n", "add abacus as a new one"),
         ('"ABACUS 3000 80GB"', '"NVIDIA L4"', "'NVIDIA L4' names both"),
         ("    tdp_watts: 300\n", "", "no tdp_watts"),
         ("tdp_watts: 300", "tdp_watts: -300", "tdp_watts.value = -300"),
         ("{bf16: 100e12}", "{bf16: 100e12, fp8: 90e12}", "with sparsity"),
         ("{bf16: 100e12}", "{bfloat16: 100e12}", "bfloat16"),
         ("memory_bytes: 80e9", "memory_bytes: {value: 80, unit: GB}", "is in 'GB'"),
+        ("{bf16: 100e12}", "{bf16: 500}", "in FLOP/s: 500e12 for 500 TFLOP/s"),
+        ("memory_bytes: 80e9", "memory_bytes: 80", "in bytes: 80e9 for 80 GB"),
+        ("{value: 2e12, low: 1e12", "{value: 2e12, low: 1", "= 1 is too little"),
         ("low: 1e12", "low: 3e12", "outside its range"),
         ("pue: 1.3", "pue: 0.9", "pue = 0.9"),
         ('{litres_per_kwh: "not stated"}', '{litre: "not stated"}', "no litres_per_kwh"),
@@ -138,3 +142,13 @@ def test_the_example_of_the_page_is_taken(tmp_path, request):
     (block,) = [each for each in page.split("```yaml\n") if each.startswith("sources:")]
     block = block.partition("```")[0]
     assert _catalogue(tmp_path, block).accelerator("abacus-3000").peak("fp8").value == 200e12
+
+
+def test_a_site_is_found_however_its_capitals_are_written_unless_that_is_open(tmp_path):
+    assert read_catalogue().site("AWS").id == "aws"
+    assert read_catalogue().site("On Premises").id == "on-premises"
+    catalogue = _catalogue(tmp_path, MINE.replace("id: shed", "id: AWS"))
+    assert catalogue.site("aws").name.startswith("Amazon")
+    assert catalogue.site("AWS").name == "Shed"
+    with pytest.raises(UnknownHardwareError, match="no site 'Aws'"):
+        catalogue.site("Aws")

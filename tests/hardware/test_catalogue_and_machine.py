@@ -8,6 +8,7 @@ from farthing.artifacts.settings import HardwareFigure
 from farthing.errors import UnknownHardwareError
 from farthing.hardware.catalogue import cpus, grid, grid_range
 from farthing.hardware.machine import available_threads, detect_machine
+from farthing.hardware.sources import sources
 from farthing.quantity import Provenance
 
 CPUINFO = """\
@@ -30,7 +31,7 @@ def _detect(tmp_path, vendor, family, model, name, figure=None):
 
 def test_watts_are_assumed_and_within_their_range():
     for entry in cpus():
-        quantity = entry.quantity()
+        quantity = entry.quantity(sources())
         assert quantity.provenance is Provenance.ASSUMED
         assert "TDP" in quantity.source
         assert 1.0 < quantity.low <= quantity.value <= quantity.high < 12.0
@@ -49,6 +50,33 @@ def test_a_neighbour_in_name_is_not_the_part(tmp_path):
     exact = _detect(tmp_path, "GenuineIntel", 6, 106, "Intel(R) Xeon(R) Platinum 8358 CPU @ 2.6GHz")
     other = _detect(tmp_path, "GenuineIntel", 6, 106, "Intel(R) Xeon(R) Platinum 8358P CPU")
     assert exact.name != other.name
+
+
+_ADDED = """\
+sources:
+  - {id: sheet, title: "Data sheet of the maker", url: "https://example.org", read: 2026-01-31,
+     licence: "none stated", kind: maker}
+cpus:
+  - id: abacus
+    name: Abacus
+    vendor: GenuineFarthing
+    family: 1
+    models: [2]
+    launched: "2026-Q1"
+    source: sheet
+    watts_per_thread: {value: 3.5}
+"""
+
+
+def test_a_processor_that_the_workspace_adds_counts_and_its_source_is_cited(tmp_path):
+    (tmp_path / "hardware").mkdir()
+    (tmp_path / "hardware" / "mine.yaml").write_text(_ADDED)
+    path = tmp_path / "cpuinfo"
+    path.write_text(CPUINFO.format(vendor="GenuineFarthing", family=1, model=2, name="Abacus 3000"))
+    machine = detect_machine(cpuinfo=path, boards=(), root=tmp_path)
+    assert (machine.name, machine.watts_per_device.value) == ("Abacus", 3.5)
+    assert machine.watts_per_device.source == "Abacus, Data sheet of the maker"
+    assert detect_machine(cpuinfo=path, boards=()).watts_per_device is None
 
 
 def test_an_unknown_processor_has_unknown_watts(tmp_path):

@@ -1,17 +1,19 @@
-"""`farthing hardware list | show | add | update`, as typed."""
+"""`farthing hardware list | show | add | update | price`, as typed."""
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
 import yaml
+from rich.console import Console
 
 from farthing.artifacts.config import parse_config
 from farthing.artifacts.settings import WorkspaceSettings
 from farthing.cli.main import main
 from farthing.hardware.catalogue import read_catalogue
-from farthing.hardware.tables import kinds
+from farthing.hardware.tables import kinds, table_of
 from farthing.ledger.prices import priced
 
 ENTRY = """\
@@ -90,7 +92,8 @@ def test_what_is_shown_as_yaml_can_be_changed_and_added(typed, tmp_path):
     _, block, _ = typed("show", "h20", "--yaml")
     assert "replaces: h20" in block
     (tmp_path / "h20.yaml").write_text(block.replace("148000000000000.0", "147e12"))
-    assert typed("add", "h20.yaml")[0] == 0
+    code, said, _ = typed("add", "h20.yaml")
+    assert (code, "h20 [accelerators] stands for the shipped one" in said) == (0, True)
     assert "147e12 FLOP/s" in typed("show", "h20")[1]
     (tmp_path / "h20.yaml").write_text(block)
     code, _, error = typed("add", "h20.yaml")
@@ -106,6 +109,7 @@ def test_an_added_grid_counts_in_the_workspace_it_was_added_to(typed, tmp_path):
     assert json.loads(out) == {
         "file": "ws/hardware/mine.yaml",
         "added": {"sources": 1, "grids": 1},
+        "replaces": [],
     }
     assert "50 g/kWh" in typed("show", "aws:eu-south-9", "-w", "ws")[1]
     assert typed("show", "aws:eu-south-9")[0] == 2
@@ -138,6 +142,7 @@ def test_prices_are_brought_up_to_date_from_a_local_file(typed, tmp_path):
         (("--provider", "verda"), "--date is missing"),
         (("--date", "2026-03-01"), "--provider is missing"),
         (("--provider", "verda", "--date", "yesterday"), "'yesterday' is no day"),
+        (("--provider", "verda", "--date", "2999-01-01"), "2999-01-01 is in the future"),
         (("--format", "own", "--date", "2026-03-01"), "each row says its date"),
         (("--format", "own"), "no column 'provider'"),
         (("--format", "xml"), "xml"),
@@ -159,10 +164,19 @@ def test_what_nobody_knows_is_an_error_in_words_and_in_json(typed):
     assert "h100-pcie" in error
 
 
-@pytest.mark.parametrize("kind", ["accelerators", "prices"])
-def test_a_table_whose_columns_never_fold_fits_a_terminal(typed, kind):
-    table = typed("list", "--kind", kind)[1]
-    assert max(map(len, table.splitlines())) <= 80
+@pytest.mark.parametrize("columns", [80, 200])
+@pytest.mark.parametrize("kind", kinds())
+def test_every_table_fits_80_columns_with_nothing_cut_off(kind, columns):
+    console = Console(width=columns, file=io.StringIO())
+    console.print(table_of(kind, read_catalogue()))
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert not any("…" in line for line in lines)
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_a_listing_in_a_pipe_is_as_narrow(typed, kind):
+    assert max(map(len, typed("list", "--kind", kind)[1].splitlines())) <= 80
 
 
 @pytest.mark.parametrize("name", ["H100 SXM", "h100_sxm", "nvidia h100 sxm5 80 gb"])
@@ -204,7 +218,32 @@ def test_prices_are_sent_to_their_own_verb_which_says_how_to_use_them(typed, tmp
     assert "farthing hardware update prices --format own --from mine.yaml" in said
     code, shown, _ = typed("update", "prices", "--format", "own", "--from", "mine.yaml")
     assert code == 0
-    setting = "prices: {reserved: {provider: cellar, device: h20, tier: reserved_1y}}"
-    assert f"in farthing.yaml: {setting}" in shown
+    setting = shown.partition("in farthing.yaml:\n")[2]
+    wanted = {"provider": "cellar", "device": "h20", "tier": "reserved_1y"}
+    assert yaml.safe_load(setting) == {"prices": {"reserved": wanted}}
     price = parse_config(WorkspaceSettings, yaml.safe_load(setting), where="test")
     assert priced(price, read_catalogue(tmp_path))["reserved"].value == 1
+
+
+def test_an_import_says_what_it_wrote_within_80_columns(typed, tmp_path):
+    region, instance = "a-region-with-a-long-name", "an-instance-with-a-longer-name-than-most-have"
+    chips = [f"unheard-of-chip-number-{number}" for number in range(5)]
+    rows = [f"cellar,{region},spot,{chip},8,{instance},8,2026-01-31,offer 17\n" for chip in chips]
+    head = "provider,region,tier,device,devices,instance,usd_per_instance_hour,date,source\n"
+    (tmp_path / "mine.csv").write_text(head + "".join(rows))
+    code, shown, _ = typed("update", "prices", "--format", "own", "--from", "mine.csv")
+    assert code == 0
+    assert max(map(len, shown.splitlines())) <= 80
+    assert all(chip in shown for chip in chips)
+
+
+def test_recipes_are_listed_with_a_gap_after_each_name_within_80_columns(capsys):
+    assert main(["recipes", "list", "--json"]) == 0
+    recipes = json.loads(capsys.readouterr().out)["recipes"]
+    assert main(["recipes", "list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    gaps = "\n".join(lines)
+    for recipe in recipes:
+        assert f"{recipe['name']}  " in gaps
+        assert " ".join(recipe["summary"].split()) in " ".join(gaps.split())

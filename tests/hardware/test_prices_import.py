@@ -124,6 +124,7 @@ def test_a_table_of_ones_own_dates_each_row(tmp_path):
     [
         ("2026-01-31", "", "'date' is missing"),
         ("2026-01-31", "last week", "date = 'last week'"),
+        ("2026-01-31", "2999-01-01", "line 2: date: 2999-01-01 is in the future"),
         ("20.0", "-20.0", "greater than or equal to 0"),
         ("1,offer no. 17\nmy-cloud,spot", "1,\nmy-cloud,spot", "'source' is missing"),
         ("on_demand", "ondemand", "tier = 'ondemand'"),

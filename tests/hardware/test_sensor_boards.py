@@ -8,7 +8,13 @@ import torch
 from farthing.artifacts.settings import HardwareFigure
 from farthing.errors import ConfigError, SensorLostError
 from farthing.hardware.machine import detect_machine
-from farthing.hardware.sensors.boards import hwmon_boards, nvml_boards, show_only, visible_boards
+from farthing.hardware.sensors.boards import (
+    hwmon_boards,
+    installed_boards,
+    nvml_boards,
+    show_only,
+    visible_boards,
+)
 from farthing.hardware.sensors.find import find_loads, modelled_loads
 
 H100 = "NVIDIA H100 80GB HBM3"
@@ -17,7 +23,8 @@ H100 = "NVIDIA H100 80GB HBM3"
 class Library:
     """The functions of the driver's library, with boards that the test describes.
 
-    A board is a dictionary: uuid, name, millijoules (None: no counter), milliwatts, sliced.
+    A board is a dictionary: uuid, name, millijoules (None: no counter), milliwatts, sliced, mute
+    (what the driver does not say).
     """
 
     def __init__(self, *boards, init=0):
@@ -38,10 +45,14 @@ class Library:
         return 0
 
     def nvmlDeviceGetUUID(self, handle, text, _length):  # noqa: N802
+        if "uuid" in self._board(handle).get("mute", ()):
+            return 15
         text.value = self._board(handle)["uuid"].encode()
         return 0
 
     def nvmlDeviceGetName(self, handle, text, _length):  # noqa: N802
+        if "name" in self._board(handle).get("mute", ()):
+            return 15
         text.value = self._board(handle).get("name", H100).encode()
         return 0
 
@@ -157,6 +168,22 @@ def test_places_among_unlike_boards_are_not_guessed(no_drm):
     assert _visible(library, environment, no_drm) == ["GPU-aaaa"]
 
 
+@pytest.mark.parametrize("mute", [("uuid", "name"), ("name",), ("uuid",)], ids="-".join)
+def test_a_board_of_which_the_driver_says_too_little_is_an_error_until_it_is_hidden(no_drm, mute):
+    library = Library(_board("a"), _board("b", mute=mute), _board("c"))
+    with pytest.raises(ConfigError, match="the driver lists an accelerator") as caught:
+        _visible(library, {}, no_drm)
+    remedy = caught.value.remedy.partition("CUDA_VISIBLE_DEVICES=")[2]
+    assert _visible(library, {"CUDA_VISIBLE_DEVICES": remedy}, no_drm) == ["GPU-aaaa", "GPU-cccc"]
+    assert _visible(library, {"CUDA_VISIBLE_DEVICES": ""}, no_drm) == []
+    by_place = {"CUDA_VISIBLE_DEVICES": "2", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    assert _visible(library, by_place, no_drm) == ["GPU-cccc"]
+    by_place["CUDA_VISIBLE_DEVICES"] = "1"
+    with pytest.raises(ConfigError, match="the driver lists an accelerator"):
+        _visible(library, by_place, no_drm)
+    assert len(installed_boards(library=library, drm=no_drm)) == 3
+
+
 def test_a_worker_sees_the_boards_that_it_was_given(no_drm):
     environment = {"CUDA_VISIBLE_DEVICES": "0,1,2", "HIP_VISIBLE_DEVICES": "0"}
     show_only(["GPU-cccc"], environment)
@@ -212,6 +239,17 @@ def test_an_accelerator_that_nobody_knows_has_unknown_watts_until_the_user_gives
     machine = detect_machine(own, boards=boards)
     assert machine.watts_per_device.value == 55.0
     assert machine.host.watts_per_thread.value == 3.5
+
+
+def test_watts_of_a_processors_thread_are_never_those_of_a_board_that_is_known():
+    boards = nvml_boards(Library(_board("a"), _board("b")))
+    own = HardwareFigure(
+        name="Odd CPU", watts_per_device=2.8, host_watts_per_thread=3.1, source="sheet"
+    )
+    machine = detect_machine(own, boards=boards)
+    assert machine.name == detect_machine(boards=boards).name
+    assert machine.watts_per_device.value == 700
+    assert machine.host.watts_per_thread.value == 3.1
 
 
 def test_every_board_and_the_processors_are_loads_of_their_own(tmp_path):

@@ -119,8 +119,13 @@ def test_half_a_line_waits_for_its_other_half(bench):
         ('{"time_utc": "2026-01-31T12:01:00Z"}', "no reading"),
         ("watts: 5", "no reading"),
         ("[1, 2]", "no reading"),
+        ('{"time_utc": "2026-01-31T12:01:00Z", "watts": 1' + 400 * "0" + "}", "no reading"),
+        ('{"time_utc": "2026-01-31T12:01:00Z", "watts": ' + 200_000 * "[", "no reading"),
     ],
-    ids=["back", "twice", "zone", "negative", "unit", "volts", "bare", "yaml", "list"],
+    ids=[
+        *("back", "twice", "zone", "negative", "unit", "volts", "bare", "yaml", "list"),
+        *("too large", "too deep"),
+    ],
 )
 def test_a_wrong_line_is_named_and_ends_no_run(bench, line, said):
     bench.write(0, watts=100)

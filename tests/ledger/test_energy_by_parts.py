@@ -71,15 +71,16 @@ def test_a_modelled_part_or_a_range_makes_all_of_it_an_estimate(kwh):
     assert energy.provenance is Provenance.ESTIMATED
 
 
-def test_an_unknown_part_makes_it_unknown_unless_the_user_gives_watts(kwh):
+def test_watts_of_the_user_stand_for_work_that_nothing_metered(kwh):
+    figure = HardwareFigure(name="c", watts_per_device=500.0, source="sheet")
+    assert kwh(_work(1), WorkspaceSettings(hardware=figure)).value == pytest.approx(1.0)
+
+
+def test_an_unknown_part_makes_it_unknown_and_no_watts_of_all_the_work_replace_what_was_read(kwh):
     work = _work(1, _part("board-a", "board_counter", KWH), _part("board-a", "none", None))
     assert kwh(work) is None
-
-
-def test_watts_of_the_user_stand_for_what_a_part_does_not_say(kwh):
-    work = _work(1, _part("board-a", "board_counter", KWH), _part("board-a", "none", None))
     figure = HardwareFigure(name="c", watts_per_device=500.0, source="sheet")
-    assert kwh(work, WorkspaceSettings(hardware=figure)).value == pytest.approx(1.0)
+    assert kwh(work, WorkspaceSettings(hardware=figure)) is None
 
 
 @pytest.mark.parametrize(

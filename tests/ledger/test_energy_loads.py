@@ -9,7 +9,8 @@ import pytest
 from farthing.artifacts.settings import ReadingsFile
 from farthing.artifacts.work import EnergyPart
 from farthing.errors import SensorLostError
-from farthing.hardware.machine import Machine
+from farthing.hardware.machine import Host, Machine
+from farthing.hardware.sensors.boards import Board
 from farthing.hardware.sensors.counter import SensorEnergy, read_exactly
 from farthing.hardware.sensors.find import Load, find_loads
 from farthing.ledger.energy import EnergyMeter, with_energy
@@ -72,6 +73,35 @@ def test_a_lost_sensors_joules_stay_measured_and_the_model_goes_on():
     (note,) = meter.take_notes()
     assert note.startswith("a board: the sensor cannot be read; measured for 10 s")
     assert meter.take_notes() == ()
+
+
+class _Faulty(Sensor):
+    """Says two figures, and then fails as the test says."""
+
+    def __init__(self, error):
+        super().__init__("a board", 0.0, 700.0)
+        self._error = error
+
+    def energy(self):
+        try:
+            return super().energy()
+        except StopIteration:
+            raise self._error from None
+
+
+@pytest.mark.parametrize("error", [OverflowError("too large"), ZeroDivisionError("by zero")])
+def test_whatever_a_sensor_raises_it_is_lost_and_said_so(error):
+    load = Load("a board", _Faulty(error), _watts(100.0))
+    meter = EnergyMeter([load], started_seconds=0.0)
+    begun = meter.read(0.0, 0.0)
+    meter.read(10.0, 1.0)
+    found = _told(meter.read(30.0, 3.0).since(begun))
+    assert found["a board", "board_counter"].joules == 700.0
+    assert found["a board", "tdp_model"].joules == 2000.0
+    (note,) = meter.take_notes()
+    assert note.startswith(
+        f"a board: the sensor failed ({type(error).__name__}: {error}); measured"
+    )
 
 
 def test_a_lost_sensor_without_watts_makes_the_rest_unknown_and_what_was_before_not():
@@ -215,3 +245,31 @@ def test_readings_of_the_whole_machine_leave_no_other_load_beside_them(tmp_path,
     )
     assert Counter(load.covers for load in loads) == {"the whole machine": 1}
     assert loads[0].sensor.method == "psu"
+
+
+@pytest.mark.parametrize(
+    ("held", "joules"),
+    [((4, 4), (200, 200)), ((1,), (50,)), ((3, 3, 2), (150, 150, 100)), ((8,), (400,))],
+    ids=["two jobs", "one board", "three jobs", "all boards"],
+)
+def test_readings_of_the_whole_machine_are_shared_by_the_boards_that_a_process_sees(
+    tmp_path, monkeypatch, held, joules
+):
+    installed = tuple(Board(f"GPU-{number}", "b", False, lambda: None) for number in range(8))
+    asked = []
+    find = "farthing.hardware.sensors.find"
+    monkeypatch.setattr(f"{find}.installed_boards", lambda: asked.append(1) or installed)
+    monkeypatch.setattr(f"{find}.ReadingsSensor", lambda method, _: Sensor("w", 400, method=method))
+    readings = ReadingsFile(method="psu", file="plug.jsonl", source="test")
+    host, seen, loads = Host("c", 32, None), iter(installed), []
+    for boards in held:
+        ids = tuple(next(seen).uuid for _ in range(boards))
+        machine = Machine("g", "b", "b", boards, _watts(700.0), "b", ids, host)
+        loads += find_loads(machine, readings=readings, root=tmp_path, cpus=tmp_path)
+    # Boards that variables hide from this process are there all the same.
+    assert len(asked) == len(held)
+    energies = [load.sensor.energy() for load in loads]
+    assert [each.joules for each in energies] == list(joules)
+    # Nobody measures whose share it was; alone on the machine, all of it is measured.
+    bounds = [(each.low_joules, each.high_joules) for each in energies]
+    assert bounds == [(400 if boards == 8 else 0, 400) for boards in held]

@@ -151,7 +151,7 @@ def test_a_series_that_misses_hours_of_a_run_is_an_error_that_names_them(
     runs(start, end)
     with pytest.raises(UnknownHardwareError) as caught:
         make_bill(workspace, HOURLY)
-    assert caught.value.what.endswith(f"worked: hours.csv lacks {lacking}")
+    assert caught.value.what.endswith(f"energy was used: hours.csv lacks {lacking}")
     assert "farthing bill --record" in caught.value.remedy
 
 

@@ -11,8 +11,9 @@ from rich.console import Console
 
 from farthing.artifacts.expense import Reading
 from farthing.artifacts.holding import Holding
-from farthing.artifacts.settings import HardwareFigure, Price, WorkspaceSettings
+from farthing.artifacts.settings import CarbonSeries, HardwareFigure, Price, WorkspaceSettings
 from farthing.artifacts.work import EnergyPart
+from farthing.errors import UnknownHardwareError
 from farthing.hardware.machine import Machine
 from farthing.ledger.artifact_bill import make_artifact_bill
 from farthing.ledger.bill import make_bill
@@ -235,3 +236,66 @@ def test_a_killed_run_holds_from_its_start_for_as_long_as_it_is_billed(enter, cl
     clock.at("19:00")
     held(enter.book, "10:30", "12:00")
     assert hours(idle_line(workspace)) == (pytest.approx(3 - 1), pytest.approx(1))
+
+
+BY_THE_HOUR = WorkspaceSettings(
+    carbon_series=CarbonSeries(file="hours.csv", date=date(2024, 3, 2), source="operator")
+)
+
+
+@pytest.fixture
+def by_the_hour(enter, clock, workspace):
+    """A run at 10-11 and 100 g/kWh; held from 10 on, read for 1 kWh; 900 g/kWh from 11 to `last`.
+
+    The second half of the idle time has 300 g/kWh.
+    """
+
+    def book(last, until="17:00"):
+        grams = {hour: 100 if hour < 11 else 900 if hour < 14 else 300 for hour in range(last)}
+        rows = [f"2024-03-01T{hour:02}:00:00Z,{each}" for hour, each in grams.items()]
+        (workspace.root / "hours.csv").write_text("\n".join(("utc_start,grams_per_kwh", *rows)))
+        clock.at("09:00")
+        book_rates(BY_THE_HOUR, enter.book)
+        enter.until("11:00", "training", 1)
+        clock.at("18:00")
+        entry = held(enter.book, since="10:00", until=until)
+        part = EnergyPart(
+            covers="rack", method="psu", joules=3.6e6, low_joules=3.6e6, high_joules=3.6e6
+        )
+        enter.book.append(Reading(held=entry.digest, energy=part, source="meter"))
+        return entry
+
+    return book
+
+
+@pytest.mark.parametrize(
+    ("until", "kilograms"),
+    # Idle from 11 on; where nothing is free of runs, what was read is of the whole time.
+    [("14:00", 0.9), ("17:00", 0.6), ("15:00", (3 * 0.9 + 0.3) / 4), ("11:00", 0.1)],
+)
+def test_carbon_by_the_hour_of_idle_time_is_that_of_its_own_hours(
+    by_the_hour, workspace, until, kilograms
+):
+    by_the_hour(24, until)
+    bill = make_bill(workspace, BY_THE_HOUR)
+    (line,) = bill.expenses
+    assert line.figures.kg_co2e.value == pytest.approx(kilograms)
+    # Two devices at 5 W for an hour, in the hour before.
+    assert bill.lines[0].figures.kg_co2e.value == pytest.approx(0.01 * 0.1)
+    assert "hours.csv by the hour" in line.figures.kg_co2e.source
+
+
+def test_idle_hours_that_a_series_lacks_are_named(by_the_hour, workspace):
+    number = by_the_hour(15).number
+    lacking = f"2024-03-01 15:00 to 2024-03-01 17:00 UTC (idle time of entry {number})"
+    with pytest.raises(UnknownHardwareError) as error:
+        make_bill(workspace, BY_THE_HOUR)
+    assert lacking in error.value.what
+    bill = make_bill(workspace, BY_THE_HOUR, hours_may_lack=True)
+    assert bill.expenses[0].figures.kg_co2e is None
+    assert bill.lines[0].figures.kg_co2e.value == pytest.approx(0.001)
+    assert any(lacking in note for note in bill.unknown)
+    (workspace.root / "hours.csv").unlink()
+    bill = make_bill(workspace, SETTINGS, book_only=True)
+    (note,) = [each for each in bill.unknown if "any more" in each]
+    assert note.startswith(f"kg CO2e of runs 0 and idle time of entry {number}: hours.csv")

@@ -11,15 +11,19 @@ from rich.console import Console
 
 from farthing.artifacts.entries import RunEnd
 from farthing.artifacts.expense import Reading
+from farthing.artifacts.phase import PhaseWork
 from farthing.artifacts.settings import WorkspaceSettings
 from farthing.artifacts.work import EnergyPart, Work, joules_of, method_of
 from farthing.errors import WorkspaceError
+from farthing.ledger.accounts import collect_runs
 from farthing.ledger.bill import make_bill
 from farthing.ledger.bill_text import print_bill
 from farthing.ledger.book import Book
 from farthing.ledger.journal import SegmentDigests
 from farthing.ledger.meter import NO_WORK, Meter
 from farthing.ledger.phases import PhaseSums, phase_of
+from farthing.ledger.rates import make_pricing
+from farthing.quantity import Provenance
 
 SETTINGS = WorkspaceSettings()
 DIGESTS = SegmentDigests(0.0, "0" * 64, "0" * 64, None)
@@ -247,6 +251,73 @@ def test_the_model_of_the_start_up_makes_no_later_phase_an_estimate():
     assert (first.work.energy_method, first.work.joules) == ("tdp_model", 30.0)
     assert (second.work.energy_method, second.work.joules) == ("rapl", 7.0)
     assert second.work.energy_parts[0].measured
+
+
+def _half(book, meter, whole, half, told=True):
+    """Books a run with this work, of which its phases tell half."""
+    run = book.start_run("training", "n", input_key="k", meter=meter)
+    phases = (PhaseWork(phase="training", work=half),) if told else ()
+    run._finish = lambda end: book.append(end.model_copy(update={"work": whole, "phases": phases}))
+    run.end()
+
+
+def _package(joules):
+    """A share of a package: it may have been nothing, or four times as much."""
+    return EnergyPart(
+        covers="package-0",
+        method="rapl",
+        joules=joules,
+        low_joules=0.0,
+        high_joules=4 * joules,
+    )
+
+
+def test_what_is_not_told_apart_of_an_estimate_is_an_estimate(book, timed, workspace):
+    _half(book, timed, _total(100.0, _package(3.6e6)), _total(50.0, _package(1.8e6)))
+    bill = make_bill(workspace, SETTINGS)
+    for line in bill.phases.lines:
+        kwh = line.figures.kwh
+        assert (kwh.low, kwh.value, kwh.high) == pytest.approx((0.0, 0.5, 2.0)), line.phase
+        assert kwh.provenance is Provenance.ESTIMATED, line.phase
+    assert {line.phase for line in bill.phases.lines} == {"training", "not told apart"}
+
+
+def test_a_rest_whose_parts_nobody_told_is_no_measurement_where_the_whole_is_none(
+    book, timed, workspace
+):
+    half = _total(50.0).with_energy(1.8e6, "rapl")
+    _half(book, timed, _total(100.0, _package(3.6e6)), half)
+    lines = {line.phase: line.figures.kwh for line in make_bill(workspace, SETTINGS).phases.lines}
+    assert lines["not told apart"].value == pytest.approx(0.5)
+    assert lines["not told apart"].provenance is Provenance.ESTIMATED
+
+
+def test_energy_that_rounding_leaves_below_zero_is_none_and_keeps_its_range(book, timed, workspace):
+    more = _total(50.0, _energy("rapl", 0.1 + 0.2, low=0.0))
+    _half(book, timed, _total(100.0, _energy("rapl", 0.3, low=0.1)), more)
+    lines = {line.phase: line.figures.kwh for line in make_bill(workspace, SETTINGS).phases.lines}
+    rest = lines["not told apart"]
+    assert rest.value == rest.low == 0.0
+    assert rest.high * 3.6e6 == pytest.approx(0.1)
+    assert rest.provenance is Provenance.ESTIMATED
+
+
+def test_what_members_leave_of_an_estimate_is_an_estimate(book, timed, workspace):
+    _half(book, timed, _total(100.0, _package(3.6e6)), NO_WORK, told=False)
+    (run,) = collect_runs(workspace, book.records)
+    rates = make_pricing(book.records, SETTINGS, workspace.root).of(0)
+    kwh = run.figures(rates, without=_total(50.0).with_energy(1.8e6, "rapl")).kwh
+    assert (kwh.value, kwh.provenance) == (pytest.approx(0.5), Provenance.ESTIMATED)
+    own = EnergyPart(
+        covers="package-0",
+        method="rapl",
+        joules=3.6e6 + 1e-6,
+        low_joules=3.6e6,
+        high_joules=4e6,
+    )
+    kwh = run.figures(rates, without=_total(50.0, own)).kwh
+    assert (kwh.low, kwh.value) == (0.0, 0.0)
+    assert kwh.high * 3.6e6 == pytest.approx(4 * 3.6e6 - 4e6)
 
 
 def test_what_heartbeats_say_of_themselves_is_grouped():

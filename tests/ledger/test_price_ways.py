@@ -9,7 +9,7 @@ import csv
 
 import pytest
 import yaml
-from entering import Enter
+from entering import Enter, work_of
 
 from farthing.artifacts.config import parse_config
 from farthing.artifacts.rates import RatesRecord
@@ -17,11 +17,17 @@ from farthing.artifacts.settings import WorkspaceSettings
 from farthing.errors import ConfigError, UnknownHardwareError
 from farthing.hardware.catalogue import read_catalogue
 from farthing.hardware.datafile import DATA
+from farthing.hardware.machine import Machine
 from farthing.hardware.prices.own_file import read_own
 from farthing.hardware.prices.snapshot import save_snapshot
 from farthing.ledger.bill import make_bill
+from farthing.ledger.environment import machine_record
+from farthing.ledger.figures import make_figures
+from farthing.ledger.given_rates import make_rates
+from farthing.ledger.meter import Meter
 from farthing.ledger.prices import priced
-from farthing.ledger.rates import book_rates
+from farthing.ledger.rates import book_rates, record_rates
+from farthing.quantity import assumed
 
 NOTHING = WorkspaceSettings()
 H100 = {
@@ -74,6 +80,14 @@ def prices_of(user, root=None):
 @pytest.fixture
 def enter(book, meter):
     return Enter(book, meter)
+
+
+@pytest.fixture
+def enter_h100(book):
+    """On a machine of two H100 SXM."""
+    watts = assumed(700.0, "W", "test")
+    machine = Machine("g", "test gpu", "h100-sxm", 2, watts, accelerator="h100-sxm")
+    return Enter(book, Meter(machine, from_process_start=False))
 
 
 @pytest.fixture
@@ -145,8 +159,9 @@ def _row(snapshot, **wanted):
     return found
 
 
-def test_a_price_of_a_list_is_booked_with_the_lists_day_and_digest(enter, workspace):
-    entry = book_rates(settings(on_demand=LISTED), enter.book)
+def test_a_price_of_a_list_is_booked_with_the_lists_day_and_digest(enter_h100, workspace):
+    enter = enter_h100
+    entry = book_rates(settings(on_demand=LISTED), enter.book, accelerator="h100-sxm")
     enter.run("training", 3)
     row = _row("2026-08-20-gcp", **LISTED, tier="on_demand")
     by_hand = float(row["usd_per_instance_hour"]) / float(row["devices"])
@@ -157,6 +172,7 @@ def test_a_price_of_a_list_is_booked_with_the_lists_day_and_digest(enter, worksp
     booked = record.body.prices["on_demand"]
     head = yaml.safe_load((DATA / "prices/2026-08-20-gcp.yaml").read_text("utf-8"))
     assert (booked.snapshot, str(booked.date)) == (head["digest"], row["date"])
+    assert booked.device == "h100-sxm"
     (said,) = [note for note in bill.basis if note.startswith("on_demand:")]
     for words in (
         "h100-sxm of gcp us-central1 a3-highgpu-8g",
@@ -164,6 +180,65 @@ def test_a_price_of_a_list_is_booked_with_the_lists_day_and_digest(enter, worksp
         head["digest"][:12],
     ):
         assert words in said
+
+
+def _of_prices(unknown):
+    return [note for note in unknown if "its price is that of one" in note]
+
+
+@pytest.mark.parametrize("booked", [True, False], ids=["in the book", "in farthing.yaml"])
+def test_a_price_of_a_list_is_billed_for_its_own_device_alone(enter, enter_h100, workspace, booked):
+    wanted = settings(
+        on_demand=LISTED, spot={"usd_per_device_hour": 2, "date": "2026-01-31", "source": "s"}
+    )
+    if booked:
+        book_rates(wanted, enter.book, accelerator="h100-sxm")
+    enter.run("curation", 1)
+    enter_h100.run("training", 1, key="t")
+    bill = make_bill(workspace, wanted, book_only=booked)
+    row = _row("2026-08-20-gcp", **LISTED, tier="on_demand")
+    by_hand = float(row["usd_per_instance_hour"]) / float(row["devices"])
+    on_threads, on_boards = (line.figures.usd["on_demand"] for line in bill.lines)
+    assert on_threads is None
+    assert on_boards.value == pytest.approx(2 * by_hand, rel=1e-12)
+    assert bill.total.usd["on_demand"] is None
+    (note,) = _of_prices(bill.unknown)
+    assert note.startswith("USD on_demand of runs 0: its price is that of one h100-sxm")
+    assert "held cpu-thread (under prices.on_demand in farthing.yaml" in note
+    # A typed price holds for whatever was held; that it does is said.
+    assert [line.figures.usd["spot"].value for line in bill.lines] == [4.0, 4.0]
+    (said,) = [note for note in bill.notes if "several kinds of device" in note]
+    assert said.startswith("spot: 2 USD per device-hour")
+    assert "cpu-thread (runs 0), h100-sxm (runs 1)" in said
+
+
+def test_the_cost_of_a_run_in_progress_has_no_price_of_another_device(machine, tmp_path):
+    rates = make_rates(settings(on_demand=LISTED), tmp_path)
+    figures = make_figures(work_of(1), machine_record(machine), rates)
+    assert figures.usd["on_demand"] is None
+    assert figures.device_hours.value == 2.0
+
+
+def test_one_price_for_each_kind_of_device_is_no_note(enter, enter_h100, workspace):
+    for usd, each in ((0.01, enter), (2.5, enter_h100)):
+        spot = {"usd_per_device_hour": usd, "date": "2026-01-31", "source": "s"}
+        book_rates(settings(spot=spot), enter.book)
+        each.run("training", 1, key=str(usd))
+    bill = make_bill(workspace, NOTHING, book_only=True)
+    assert bill.total.usd["spot"].value == pytest.approx(2 * 0.01 + 2 * 2.5)
+    assert not [note for note in bill.notes if "several kinds of device" in note]
+
+
+def test_a_mended_price_makes_the_bill_whole_again(enter, workspace):
+    book_rates(settings(on_demand=LISTED), enter.book)
+    enter.run("training", 1)
+    typed = settings(on_demand={"usd_per_device_hour": 3, "date": "2026-01-31", "source": "s"})
+    # What the book holds is never replaced in silence.
+    assert make_bill(workspace, typed).total.usd["on_demand"] is None
+    record_rates(typed, enter.book)
+    bill = make_bill(workspace, typed)
+    assert bill.total.usd["on_demand"].value == pytest.approx(6.0)
+    assert not _of_prices(bill.unknown)
 
 
 def test_an_older_list_and_a_term_can_be_named():

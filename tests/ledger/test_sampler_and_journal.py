@@ -70,6 +70,23 @@ def test_a_sampler_calls_until_it_is_stopped():
     sampler.stop()
 
 
+def test_a_sampler_whose_call_raises_says_so_once_and_goes_on(monkeypatch):
+    calls, told = [], []
+    monkeypatch.setattr("threading.excepthook", told.append)
+
+    def call():
+        calls.append(1)
+        if 2 <= len(calls) <= 4:
+            raise OverflowError("too large")
+
+    sampler = Sampler(call, seconds=0.005)
+    _wait_for(lambda: len(calls) >= 6)
+    sampler.stop()
+    (said,) = told
+    assert (said.exc_type, str(said.exc_value)) == (OverflowError, "too large")
+    assert said.thread.name == "farthing-sampler"
+
+
 @pytest.mark.usefixtures("quick")
 def test_a_long_operation_has_heartbeats_of_its_own_phase(book, meter):
     with book.start_run("training", "n", input_key="k", meter=meter) as run:
@@ -131,20 +148,50 @@ def test_a_sensor_that_vanishes_is_noted_and_the_run_goes_on(book, machine):
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_full_disk_is_told_by_the_run_and_not_by_the_thread(book, meter, monkeypatch):
+@pytest.mark.parametrize("allowed", [0.2, 0.0], ids=["cheap", "shared"])
+@pytest.mark.parametrize("error", [WorkspaceError, OSError])
+def test_a_full_disk_is_told_by_the_run_and_not_by_the_thread(
+    book, meter, monkeypatch, error, allowed
+):
+    # Where steps share heartbeats, most beats write nothing by themselves.
+    monkeypatch.setattr("farthing.ledger.journal._WRITING_SECONDS", allowed)
+    monkeypatch.setattr("farthing.ledger.journal._WRITING_SHARE", 0.0)
     run = book.start_run("training", "n", input_key="k", meter=meter)
+    run.beat("train", 0)
     tried = []
 
     def full(*_, **__):
         tried.append(1)
+        if error is OSError:
+            raise OSError(5, "the disk is full")
         raise WorkspaceError("the disk is full", remedy="make room")
 
     with monkeypatch.context() as patch:
         patch.setattr(run._journal, "append", full)
         _wait_for(lambda: len(tried) >= 2)
-        with pytest.raises(WorkspaceError, match="full"):
+        with pytest.raises(error, match="full"):
             run.beat("train", 1)
+    assert meter._sampler._thread.is_alive()
     run.end()
+
+
+def test_a_sensor_lost_while_the_disk_was_full_is_still_noted(book, machine, monkeypatch):
+    meter = Meter(machine, [Load("accelerator X", _Dying(looks=1), None)], from_process_start=False)
+    run = book.start_run("training", "n", input_key="k", meter=meter)
+    real = run._journal.append
+
+    def full(*_, **__):
+        raise WorkspaceError("the disk is full", remedy="make room")
+
+    monkeypatch.setattr(run._journal, "append", full)
+    with pytest.raises(WorkspaceError):
+        run.beat("train", 1, flush=True)
+    monkeypatch.setattr(run._journal, "append", real)
+    run.beat("train", 2, flush=True)
+    run.end()
+    (event,) = [entry for entry in _journal(book, run) if isinstance(entry, Event)]
+    assert "accelerator X: the sensor cannot be read: gone" in event.detail
+    meter._sampler and meter._sampler.stop()
 
 
 _SLOW = """

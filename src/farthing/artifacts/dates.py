@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator
 
 _FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MOMENT = re.compile(
@@ -32,5 +32,18 @@ def _only_with_zone(value: object) -> object:
     return datetime.fromisoformat(value).astimezone(UTC)
 
 
+def past(day: date) -> date:
+    """The day, if it has begun somewhere on Earth: east of UTC it is tomorrow already.
+
+    Raises:
+        ValueError: the day is in the future.
+    """
+    today = datetime.now(UTC).date()
+    if day > today + timedelta(days=1):
+        raise ValueError(f"{day} is in the future: today is {today}")
+    return day
+
+
 IsoDate = Annotated[date, BeforeValidator(_only_iso)]
+PastDate = Annotated[IsoDate, AfterValidator(past)]
 UtcTime = Annotated[datetime, BeforeValidator(_only_with_zone)]

@@ -24,6 +24,7 @@ from farthing.artifacts.keys import read_head
 from farthing.artifacts.phase import PhaseWork
 from farthing.artifacts.rates import RatesRecord
 from farthing.artifacts.references import Inherited, InputRef
+from farthing.artifacts.withdrawal import Withdrawal
 from farthing.artifacts.work import Work
 from farthing.errors import BookError
 
@@ -290,6 +291,7 @@ BODIES: dict[str, type[Body]] = {
         Expense,
         Reading,
         Holding,
+        Withdrawal,
     )
 }
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from farthing.artifacts.config import Config
-from farthing.artifacts.dates import IsoDate
+from farthing.artifacts.dates import PastDate
 
 Tier = Literal["on_demand", "spot", "reserved_1y", "reserved_3y"]
 End = Literal["low", "value", "high"]
@@ -31,7 +31,7 @@ class Price(Config):
     usd_per_device_hour: float = Field(
         ge=0, description="US dollars per device-hour (on a CPU machine: per hardware thread)"
     )
-    date: IsoDate = Field(
+    date: PastDate = Field(
         description="the day on which this price held; add the line `date: 2026-01-31` with that "
         "day, beside `source`"
     )
@@ -112,6 +112,13 @@ _Used = Annotated[_Figure, AfterValidator(_from(0, 1, ends="(]"))]
 _Part = Annotated[_Figure, AfterValidator(_from(0, 1, ends="[)"))]
 _NOTHING = Between(value=0.0, low=0.0, high=0.0)
 
+# What each way of spreading the capital over the years needs to know.
+DEPRECIATION_NEEDS: dict[str, tuple[str, ...]] = {
+    "straight_line": ("life_years",),
+    "annuity": ("life_years", "interest_per_year"),
+    "loss_of_value": ("loss_of_value_per_year",),
+}
+
 
 class Ownership(Config):
     """An owned device and how it is used; nothing here has a default that could be wrong.
@@ -127,12 +134,14 @@ class Ownership(Config):
         description="how capital becomes a yearly cost: straight_line (life_years), annuity "
         "(life_years, interest_per_year) or loss_of_value (loss_of_value_per_year)"
     )
-    life_years: _Positive | None = Field(default=None, description="for the first two of them")
+    life_years: _Positive | None = Field(
+        default=None, description="years in use; for straight_line and annuity"
+    )
     interest_per_year: _Positive | None = Field(
         default=None, description="for an annuity: 0.08 for 8 % a year"
     )
     loss_of_value_per_year: _Positive | None = Field(
-        default=None, description="share of today's value that a year takes"
+        default=None, description="for loss_of_value: share of today's value that a year takes"
     )
     interconnect_share: _Part = Field(
         description="the network's share of what the whole cluster costs: 0 for a machine alone"
@@ -151,16 +160,12 @@ class Ownership(Config):
     staff_usd_per_device_hour: _NotNegative = Field(
         default=_NOTHING, description="people who run it"
     )
-    date: IsoDate = Field(description="the day on which these figures held, as 2026-01-31")
+    date: PastDate = Field(description="the day on which these figures held, as 2026-01-31")
     source: SourceText
 
     @model_validator(mode="after")
     def _has_what_its_depreciation_needs(self) -> Self:
-        needs = {
-            "straight_line": {"life_years"},
-            "annuity": {"life_years", "interest_per_year"},
-            "loss_of_value": {"loss_of_value_per_year"},
-        }[self.depreciation]
+        needs = DEPRECIATION_NEEDS[self.depreciation]
         for field in ("life_years", "interest_per_year", "loss_of_value_per_year"):
             given = getattr(self, field) is not None
             if given != (field in needs):

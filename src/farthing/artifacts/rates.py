@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from farthing.artifacts.body import Body
 from farthing.artifacts.dates import IsoDate
+from farthing.artifacts.inside import InsideName
 from farthing.artifacts.settings import Basis
 from farthing.quantity import Provenance, Quantity
 
@@ -75,6 +76,8 @@ class PriceRate(Body):
         usd_per_device_hour: USD/h.
         date: the day on which the price held.
         snapshot: digest of the list of prices that it was read from; None for the user's own.
+        device: the only kind of device that it is of, as price lists name it; None for a price
+            that the user gave for whatever was held.
     """
 
     kind_name: ClassVar[str] = "price"
@@ -82,6 +85,7 @@ class PriceRate(Body):
     usd_per_device_hour: _DollarsPerHour
     date: IsoDate
     snapshot: str | None = None
+    device: str | None = Field(default=None, min_length=1)
 
 
 class SeriesRate(Body):
@@ -95,7 +99,7 @@ class SeriesRate(Body):
 
     kind_name: ClassVar[str] = "series"
 
-    file: str = Field(min_length=1)
+    file: InsideName
     digest: str = Field(min_length=1)
     source: str = Field(min_length=1)
 

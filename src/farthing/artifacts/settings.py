@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from farthing.artifacts.config import Config, parse_config
 from farthing.artifacts.dates import IsoDate
+from farthing.artifacts.inside import InsideName
 from farthing.artifacts.prices import AnyPrice, ListedPrice, Ownership, SourceText, Tier
 from farthing.artifacts.prices import Price as Price
 from farthing.artifacts.workspace import Workspace
@@ -42,8 +43,7 @@ class PueFigure(Config):
 class CarbonSeries(Config):
     """Carbon intensity hour by hour, in a file of the workspace."""
 
-    file: str = Field(
-        min_length=1,
+    file: InsideName = Field(
         description="a table beside farthing.yaml with the columns utc_start and grams_per_kwh",
     )
     date: IsoDate = Field(description="the day on which it was fetched, as 2026-01-31")

@@ -53,7 +53,7 @@ def bill(
     as_json: JsonOption = False,
 ) -> None:
     """Add up what everything in a workspace cost, failed and killed runs included."""
-    from farthing.artifacts.settings import load_settings
+    from farthing.artifacts.settings import WorkspaceSettings, load_settings
     from farthing.artifacts.workspace import Workspace
     from farthing.errors import UsageError
 
@@ -66,7 +66,8 @@ def bill(
             "--view goes with --artifact: a workspace has one bill, and its members have three",
             remedy="name an artifact, or leave --view out",
         )
-    settings = load_settings(of)
+    # The book alone speaks, also where farthing.yaml is broken or somebody else's.
+    settings = WorkspaceSettings() if book_only and not record else load_settings(of)
     if record:
         _record(of, settings)
     if as_json and form not in (None, "json"):
@@ -146,6 +147,7 @@ def verify(
 ) -> int:
     """Check the book, the journals and the artifacts; exit code 1 if anything is wrong."""
     from farthing.artifacts.workspace import Workspace
+    from farthing.charts.visible import visible
     from farthing.stages.verify.run import verify_workspace
 
     verdict = verify_workspace(Workspace(workspace), head=head, count=count)
@@ -154,7 +156,7 @@ def verify(
     else:
         for finding in verdict.findings:
             mark = "ok   " if finding.ok else "WRONG"
-            print(f"{mark} {finding.check}: {finding.detail} ({finding.where})")
+            print(visible(f"{mark} {finding.check}: {finding.detail} ({finding.where})"))
     return 0 if verdict.ok else 1
 
 

@@ -1,4 +1,4 @@
-"""The verbs that enter into the book what no meter of a run sees: expense, reading, held."""
+"""The verbs that enter into the book what no meter of a run sees, and that take it back."""
 
 from __future__ import annotations
 
@@ -150,6 +150,19 @@ def enter_held(
         source=source,
     )
     _print(entered, as_json=as_json)
+
+
+@enter_app.command("withdrawal")
+def enter_withdrawal(
+    entry: Annotated[int, typer.Option(metavar="NUMBER", help="The entry that was wrong.")],
+    reason: Annotated[str, typer.Option(help="Why: the bill says it.")],
+    workspace: WorkspaceOption = HERE,
+    as_json: JsonOption = False,
+) -> None:
+    """Take back what was entered here by mistake; the entry stays, and no bill counts it."""
+    from farthing.ledger.enter_withdrawals import enter_withdrawal as enter
+
+    _print(enter(_desk(workspace), number=entry, reason=reason), as_json=as_json)
 
 
 def _desk(workspace: Path) -> Desk:

@@ -1,4 +1,4 @@
-"""The verbs of the catalogue: list, show, add, update. They read local files only."""
+"""The verbs of the catalogue: list, show, add, update, price. They read local files only."""
 
 from __future__ import annotations
 
@@ -118,16 +118,28 @@ def hardware_add(
     """Check a file of entries and copy it into WORKSPACE/hardware, where it counts from then on."""
     from farthing.hardware.additions import copy_into, read_additions, read_file, with_file
     from farthing.hardware.catalogue import assemble
+    from farthing.hardware.figure import Entry, Source
+    from farthing.hardware.show import wrapped
 
     sections = read_file(file)
     assemble(with_file(read_additions(workspace, but=file.name), sections))
     copied = copy_into(workspace, file)
     counts = {section: len(entries) for section, entries in sections.items()}
+    replaced = [
+        (section, entry.id)
+        for section, entries in sections.items()
+        for entry in entries
+        if isinstance(entry, (Entry, Source)) and entry.replaces is not None
+    ]
     if as_json:
-        print_json({"file": str(copied), "added": counts})
-    else:
-        print(copied)
-        print("; ".join(f"{count} {section}" for section, count in counts.items()))
+        named = [{"section": section, "id": name} for section, name in replaced]
+        print_json({"file": str(copied), "added": counts, "replaces": named})
+        return
+    print(copied)
+    said = ["; ".join(f"{count} {section}" for section, count in counts.items())]
+    said += [f"{name} [{section}] stands for the shipped one now" for section, name in replaced]
+    for line in wrapped(said):
+        print(line)
 
 
 @hardware_app.command("update")
@@ -154,6 +166,7 @@ def hardware_update(
     from farthing.hardware.additions import FOLDER, PRICES
     from farthing.hardware.prices.own_file import read_own
     from farthing.hardware.prices.snapshot import save_snapshot
+    from farthing.hardware.show import wrapped
 
     if form is Format.OWN:
         _refuse_what_rows_say(provider=provider, date=date, source=source)
@@ -167,20 +180,50 @@ def hardware_update(
         print_json({"file": str(table), **snapshot.to_json(), "unknown_devices": unknown})
         return
     print(table)
-    print(f"{len(snapshot.rows)} prices, latest of {snapshot.date}, digest {snapshot.digest}")
+    said = [f"{len(snapshot.rows)} prices, latest of {snapshot.date}, digest", snapshot.digest]
     if unknown:
-        print("not in the catalogue, or without their variant: " + ", ".join(unknown))
-    print(f"to use one, in farthing.yaml: {_as_setting(snapshot.rows[0])}")
+        said.append("not in the catalogue, or without their variant: " + ", ".join(unknown))
+    for line in wrapped(said):
+        print(line)
+    print("to use one, in farthing.yaml:")
+    print(_as_setting(snapshot.rows[0]), end="")
+
+
+@hardware_app.command("price")
+def hardware_price(
+    file: Annotated[
+        Path, typer.Option("--owned", help="A .yaml file of what was paid, and how it is used.")
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """What an hour of an owned device costs, part by part, and the lines for farthing.yaml."""
+    from farthing.hardware.owned import owned_usd_per_device_hour
+    from farthing.hardware.owned_file import part_lines, parts_json, read_owned
+    from farthing.hardware.show import wrapped, yaml_text
+
+    owned, given = read_owned(file)
+    price = owned_usd_per_device_hour(owned)
+    if as_json:
+        settings = {"prices": {"owned": owned.model_dump(mode="json", exclude_none=True)}}
+        parts = parts_json(owned)
+        print_json({"usd_per_device_hour": price.to_json(), "parts": parts, "settings": settings})
+        return
+    for line in wrapped(part_lines(owned, price)):
+        print(line)
+    print("in farthing.yaml:")
+    print(yaml_text({"prices": {"owned": given}}), end="")
 
 
 def _as_setting(row: PriceRow) -> str:
-    """The line of `farthing.yaml` that means this price."""
+    """The lines of `farthing.yaml` that mean this price."""
+    from farthing.hardware.show import yaml_text
+
     fields = [("provider", row.provider), ("device", row.device), ("region", row.region)]
     fields.append(("instance", row.instance))
     basis = "reserved" if row.tier.startswith("reserved") else row.tier
     fields += [("tier", row.tier)] if basis != row.tier else []
-    written = ", ".join(f"{name}: {value}" for name, value in fields if value)
-    return f"prices: {{{basis}: {{{written}}}}}"
+    named = {name: value for name, value in fields if value}
+    return yaml_text({"prices": {basis: named}})
 
 
 def _read_skypilot(
@@ -229,14 +272,19 @@ def _refuse_what_rows_say(**given: str | None) -> None:
 def _day(text: str) -> datetime.date:
     from pydantic import TypeAdapter, ValidationError
 
-    from farthing.artifacts.dates import IsoDate
+    from farthing.artifacts.dates import IsoDate, past
     from farthing.errors import ConfigError
 
     try:
         day: datetime.date = TypeAdapter(IsoDate).validate_python(text)
     except ValidationError as error:
         raise ConfigError(f"--date {text!r} is no day", remedy="write it as 2026-01-31") from error
-    return day
+    try:
+        return past(day)
+    except ValueError as error:
+        raise ConfigError(
+            f"--date {error}", remedy="give the day of the commit that the table is from"
+        ) from error
 
 
 def _unknown_devices(snapshot: PriceSnapshot, workspace: Path) -> list[str]:

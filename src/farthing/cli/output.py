@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from farthing.charts.visible import visible
 from farthing.errors import FarthingError
 
 if TYPE_CHECKING:
@@ -188,5 +189,6 @@ def print_error(error: FarthingError, *, as_json: bool) -> int:
     if as_json:
         kind = type(error).__name__
         print_json({"error": {"kind": kind, "what": error.what, "remedy": error.remedy}})
-    print(f"farthing: {error}", file=sys.stderr)
+    # It may name what stands in a workspace of somebody else's.
+    print(visible(f"farthing: {error}"), file=sys.stderr)
     return error.exit_code

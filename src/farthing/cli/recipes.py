@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 import typer
 
 from farthing.cli.options import JsonOption
 from farthing.cli.output import print_json
+
+_COLUMNS = 80
 
 recipes_app = typer.Typer(help="List, show and copy recipes.", no_args_is_help=True)
 
@@ -21,8 +24,10 @@ def recipes_list(as_json: JsonOption = False) -> None:
     if as_json:
         print_json({"recipes": [vars(info) for info in found]})
         return
+    names = max(len(info.name) for info in found) + 2
     for info in found:
-        print(f"{info.name:<14}{info.summary}")
+        first, rest = f"{info.name:<{names}}", " " * names
+        print(textwrap.fill(info.summary, _COLUMNS, initial_indent=first, subsequent_indent=rest))
 
 
 @recipes_app.command("show")

@@ -25,7 +25,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from farthing.artifacts.config import Config
-from farthing.cost.architecture import Architecture
+from farthing.cost.architecture import Architecture, LayerGroup
 from farthing.cost.parameters import (
     architecture_parameters,
     extra_prediction_parameters,
@@ -95,13 +95,26 @@ def traffic_per_rank(
     return {name: Traffic(round(size), calls) for name, (size, calls) in sent.items()}
 
 
+def _groups(architecture: Architecture) -> tuple[LayerGroup, ...]:
+    """All layers that are trained: each further prediction has one more of the last group's."""
+    if not architecture.extra_predictions:
+        return architecture.groups
+    last = architecture.groups[-1]
+    further = last.model_copy(update={"count": architecture.extra_predictions})
+    return (*architecture.groups, further)
+
+
+def _layers(architecture: Architecture) -> int:
+    return sum(group.count for group in _groups(architecture))
+
+
 def _data(
     architecture: Architecture, layout: Layout, gradient_bytes: int, weight_bytes: int
 ) -> tuple[float, int]:
     """Of the weights that all replicas hold, and of the experts that some do."""
     experts = sum(
         group.count * part.expert_weights(architecture.width)
-        for group in architecture.groups
+        for group in _groups(architecture)
         for part in group.parts
     )
     total = architecture_parameters(architecture).total
@@ -137,7 +150,7 @@ def _expert(
     if layout.expert == 1:
         return 0.0, 0
     rows = calls = 0
-    for group in architecture.groups:
+    for group in _groups(architecture):
         block = group.feed_forward
         if block.kind == "sparse":
             rows += group.count * block.top_k * tokens
@@ -153,7 +166,7 @@ def _tensor(
 ) -> tuple[float, int]:
     if layout.tensor == 1:
         return 0.0, 0
-    layers = (architecture.layers + architecture.extra_predictions) / layout.pipeline
+    layers = _layers(architecture) / layout.pipeline
     stream = tokens / layout.context * architecture.width * activation_bytes
     ring = 2 * (layout.tensor - 1) / layout.tensor
     return 4 * layers * stream * ring, round(4 * layers)
@@ -173,8 +186,8 @@ def _context(
 ) -> tuple[float, int]:
     if layout.context == 1:
         return 0.0, 0
-    cached = sum(group.count * group.attention.cached for group in architecture.groups)
+    cached = sum(group.count * group.attention.cached for group in _groups(architecture))
     around = (layout.context - 1) / layout.context * tokens
     # Forward once; backward keys and values again, and the gradients of both.
     size = 3 * around * cached * activation_bytes / layout.tensor / layout.pipeline
-    return size, 3 * (layout.context - 1) * architecture.layers // layout.pipeline
+    return size, 3 * (layout.context - 1) * _layers(architecture) // layout.pipeline

@@ -6,14 +6,25 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
+from pydantic import TypeAdapter
+
+from farthing.artifacts.canonical import digest_json
+from farthing.artifacts.expense import Reading
 from farthing.artifacts.family import benchmarks_of, scores_of
 from farthing.artifacts.scores import MemberScore, ScoreMatrix
 from farthing.artifacts.workspace import Workspace
 from farthing.errors import ConfigError, ShapeError
 from farthing.flow.opening import find_corpus
 from farthing.hardware.catalogue import read_catalogue
+from farthing.ledger.accounts import RunAccount, collect_runs
 from farthing.ledger.bill import make_bill
 from farthing.ledger.carbon import place_of
+from farthing.ledger.expenses import booked_expenses
+from farthing.ledger.figures import Rates
+from farthing.ledger.holdings import BookedHolding, booked_holdings
+from farthing.ledger.hourly import open_series
+from farthing.ledger.rates import make_pricing
+from farthing.ledger.tree import CostTree
 from farthing.model.shape import Shape
 from farthing.model.supernet import Supernet
 from farthing.session import Session
@@ -22,6 +33,7 @@ from farthing.stages.extract.cut import member_config
 from farthing.text.corpus import Corpus
 
 _SHARES = (1.0, 0.5, 0.3)
+_RATES = TypeAdapter(Rates)
 
 
 def choose_member(
@@ -95,16 +107,50 @@ def card_facts(supernet: Supernet, shape: Shape, session: Session) -> CardFacts:
     )
 
 
-def card_inputs(facts: CardFacts, session: Session) -> dict[str, Any]:
-    """What decides whether a card is up to date, as JSON values: scores, prices, grid, licence.
+def card_inputs(facts: CardFacts, supernet: Supernet, session: Session) -> dict[str, Any]:
+    """What decides whether a card is up to date, as JSON values: scores, rates, licence.
 
     Not the whole bill: every run changes it, and a card says which entry of the book it stands at.
     """
     return {
         "quality": asdict(facts.quality) if facts.quality else None,
         "benchmarks": facts.benchmarks.model_dump(mode="json") if facts.benchmarks else None,
-        "settings": session.settings.model_dump(mode="json"),
+        "licence": facts.licence,
+        "location": facts.location,
+        **_cost_inputs(supernet, session),
         "corpus at hand": bool(facts.data),
+    }
+
+
+def _cost_inputs(supernet: Supernet, session: Session) -> dict[str, Any]:
+    """The rates of a family's runs as they hold today, and what was entered about those by hand.
+
+    The rates of the run to come are among them: the extraction is one of the family's, and must
+    not make its own card out of date.
+    """
+    root, records = session.workspace.root, session.book.records
+    runs = collect_runs(session.workspace, records)
+    tree, pricing = CostTree(records, runs), make_pricing(records, session.settings, root)
+    plan = tree.family_of(supernet.digest)
+    family: dict[int, RunAccount] = {}
+    if plan is not None:
+        lineage = {plan, *(each.plan for each in tree.ancestry(plan).earlier)}
+        family = {r.start.run: r for r in runs if not tree.belongs_elsewhere(r, lineage)}
+    rates = [pricing.declared(run) for run in sorted({*family, len(runs)})]
+    series = {each.series.digest: each.series for each in rates if each.series is not None}
+    # Of readings, those that count: the entries that the runs rest on.
+    readings = {record.entry.digest for record in records if isinstance(record.body, Reading)}
+    entered = readings & {each.digest for run in family.values() for each in run.entries}
+    for cost in (*booked_expenses(records, runs), *booked_holdings(records, runs)):
+        if family.keys() & cost.seconds.keys():
+            read = cost.readings if isinstance(cost, BookedHolding) else ()
+            entered |= {each.digest for each in (cost.entry, *read)}
+    return {
+        "rates": sorted({digest_json(_RATES.dump_python(each, mode="json")) for each in rates}),
+        "series lost": sorted(
+            digest for digest, each in series.items() if isinstance(open_series(each, root), str)
+        ),
+        "entered": sorted(entered),
     }
 
 

@@ -49,13 +49,16 @@ def sign_plan(plan: Plan, session: Session) -> str:
     """Enter the plan into the book, once; returns the entry's digest.
 
     Where it starts from an earlier model and states no share of what that one cost, it takes what
-    the plans before it left: the first child all, later ones nothing.
+    the plans before it left: the first child all, later ones nothing. A plan that was given up and
+    of whose shares others took some since is signed anew, with what is left by now.
 
     Raises:
         ConfigError: it takes more of an earlier model than the plans before it left.
     """
     known = _entry_of(plan, session)
-    return known or session.book.append(_with_shares(plan, session)).entry.digest
+    if known is not None and _still_left(known, session):
+        return known
+    return session.book.append(_with_shares(plan, session)).entry.digest
 
 
 def check_resumption(key: str, plan: Plan, session: Session) -> None:
@@ -108,10 +111,13 @@ def _stated(run: RunConfig, start: Start | None) -> tuple[Inherited, ...]:
 
 
 def _entry_of(plan: Plan, session: Session) -> str | None:
-    """The entry of this very plan; shares that it took when it was signed do not tell it apart."""
+    """The entry of this very plan, the newest if it was signed anew.
+
+    Shares that it took when it was signed do not tell it apart.
+    """
     found = (
         record.entry.digest
-        for record in session.book.records
+        for record in reversed(session.book.records)
         if isinstance(record.body, Plan)
         and (
             record.body == plan
@@ -119,6 +125,23 @@ def _entry_of(plan: Plan, session: Session) -> str | None:
         )
     )
     return next(found, None)
+
+
+def _still_left(known: str, session: Session) -> bool:
+    """Whether other plans leave what an entry signed: one that was given up holds nothing."""
+    (plan,) = (
+        record.body
+        for record in session.book.records
+        if record.entry.digest == known and isinstance(record.body, Plan)
+    )
+    signed: dict[str, float] = {}
+    for each in plan.inherits:
+        signed[each.digest] = signed.get(each.digest, 0.0) + each.share
+    return all(
+        share + _taken(digest, session, without=known) <= 1.0 + _SHARE_ROUNDING
+        for digest, share in signed.items()
+        if share
+    )
 
 
 def _with_shares(plan: Plan, session: Session) -> Plan:
@@ -143,15 +166,16 @@ def _with_shares(plan: Plan, session: Session) -> Plan:
     return plan.model_copy(update={"inherits": (own,)})
 
 
-def _taken(digest: str, session: Session) -> float:
+def _taken(digest: str, session: Session, *, without: str | None = None) -> float:
     """The part of a model's cost that plans carry; one that was given up carries nothing.
 
-    A plan counts while it may yet yield something: until all its runs have ended without.
+    A plan counts while it may yet yield something: until all its runs have ended without. That
+    with the entry `without` is left out.
     """
     runs = collect_runs(session.workspace, session.book.records)
     taken = 0.0
     for record in session.book.records:
-        if isinstance(record.body, Plan):
+        if isinstance(record.body, Plan) and record.entry.digest != without:
             ends = {run.status for run in runs if run.start.plan == record.entry.digest}
             if not ends or ends & {"completed", "open"}:
                 taken += sum(each.share for each in record.body.inherits if each.digest == digest)

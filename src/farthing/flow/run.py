@@ -258,7 +258,7 @@ def run_extract(
     # Gathered before there is a run: a wrong setting never becomes a failed one on the bill.
     facts = card_facts(supernet, shape, session)
     # The card carries scores and prices: a member that has been scored since is written anew.
-    settings = [str(shape), name, card_inputs(facts, session)]
+    settings = [str(shape), name, card_inputs(facts, supernet, session)]
     key = input_key("extract", settings, supernet.digest, _EXTRACT_CODE)
     title = f"{name}-{shape.label(supernet.model.config)}"
     job = Job("extraction", title, "models", MEMBER, key, inputs=model_inputs(supernet))

@@ -27,6 +27,14 @@ class Accelerator(Entry):
         "tdp_watts": "W",
     }
     TABLES: ClassVar[frozenset[str]] = frozenset({"peaks"})
+    # Figures copied from a data sheet without their prefix are the usual slip.
+    LEAST: ClassVar[Mapping[str, tuple[float, str]]] = {
+        "peaks": (1e9, "in FLOP/s: 500e12 for 500 TFLOP/s"),
+        "memory_bytes": (1e6, "in bytes: 80e9 for 80 GB"),
+        "memory_bytes_per_second": (1e6, "in bytes/s: 2e12 for 2 TB/s"),
+        "intra_node_bytes_per_second": (1e6, "in bytes/s: 900e9 for 900 GB/s"),
+        "inter_node_bits_per_second": (1e6, "in bit/s: 400e9 for 400 Gbit/s"),
+    }
 
     name: str = Field(min_length=1, description="the device, as bills name it")
     maker: str = Field(min_length=1, description="who makes it")

@@ -1,7 +1,7 @@
 """A user's own layer over the shipped catalogue: WORKSPACE/hardware/*.yaml and prices/*.csv.
 
-An entry whose id is taken is an error unless it says `replaces: ID`: nothing is overridden by
-accident.
+An entry whose id is taken is an error unless it says `replaces: ID`, the same id again: nothing is
+overridden by accident.
 """
 
 from __future__ import annotations
@@ -117,11 +117,11 @@ def merge(
     """Shipped and own entries together, the user's first.
 
     Raises:
-        ConfigError: an id twice without `replaces`, or `replaces` of what is not there.
+        ConfigError: an id twice without `replaces`, or `replaces` of what is not there, or of
+            another id than the entry's own.
     """
     ids = {entry.id for entry in shipped}
     added: dict[str, EntryT] = {}
-    replaced: set[str] = set()
     for entry in own:
         if entry.replaces is not None and entry.replaces not in ids:
             near = difflib.get_close_matches(entry.replaces, sorted(ids), n=1, cutoff=0.0)
@@ -131,15 +131,20 @@ def merge(
                 if near
                 else "leave `replaces` out for a new entry",
             )
-        if entry.id in added or (entry.id in ids and entry.id != entry.replaces):
+        if entry.replaces not in (None, entry.id):
+            raise ConfigError(
+                f"{where}: {entry.id} replaces {entry.replaces}, an entry of another id",
+                remedy=f"leave `replaces` out to add {entry.id} as a new one, or give it the id "
+                f"{entry.replaces} to stand for that one",
+            )
+        if entry.id in added or (entry.id in ids and entry.replaces is None):
             raise ConfigError(
                 f"{where}: the id {entry.id!r} is taken",
                 remedy=f"give it another id, or write `replaces: {entry.id}` into the entry if it "
                 "is to stand for the shipped one",
             )
         added[entry.id] = entry
-        replaced |= {entry.replaces} if entry.replaces else set()
-    return (*added.values(), *(entry for entry in shipped if entry.id not in replaced))
+    return (*added.values(), *(entry for entry in shipped if entry.id not in added))
 
 
 def copy_into(root: Path, path: Path) -> Path:

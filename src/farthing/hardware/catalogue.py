@@ -204,14 +204,15 @@ class Catalogue:
         return ordered[0], ordered[-1]
 
     def site(self, name: str) -> SiteEntry:
-        """The site of this id.
+        """The site of this id, or the only one whose id differs in capitals and hyphens at most.
 
         Raises:
             UnknownHardwareError: with the ids there are and a block to add one.
         """
-        for entry in self.sites:
-            if entry.id == name:
-                return entry
+        near = [entry for entry in self.sites if folded(entry.id) == folded(name)]
+        exact = [entry for entry in near if entry.id == name]
+        if len(found := exact or near) == 1:
+            return found[0]
         raise how_to_add.unknown_site(name, self.sites)
 
     def embodied_of(self, device: str) -> EmbodiedEntry:
@@ -245,11 +246,13 @@ class Catalogue:
 
         Raises:
             UnknownHardwareError: there is none, or the device's name means several variants.
-            ConfigError: several rows fit, and their prices differ.
+            ConfigError: several rows fit, of one list or of several of a day, and their prices
+                differ.
         """
         device = self.device_of(wanted.device)
+        ranks = (self._own.snapshots, shipped_snapshots())
         try:
-            return listed_price(self.snapshots, wanted, device=device, tier=tier)
+            return listed_price(ranks, wanted, device=device, tier=tier)
         except UnknownHardwareError:
             variants = variants_of(device, self.accelerators)
             if device == wanted.device and len(variants) > 1:

@@ -10,8 +10,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from farthing.hardware.datafile import shipped_section
-from farthing.hardware.figure import Entry, Figure
-from farthing.hardware.sources import sources
+from farthing.hardware.figure import Entry, Figure, Source
 from farthing.quantity import Quantity
 
 
@@ -32,12 +31,15 @@ class CpuEntry(Entry):
         default=None, description="watts per hardware thread under load"
     )
 
-    def quantity(self) -> Quantity | None:
-        """Watts per hardware thread with range and source; None where nobody has given it."""
+    def quantity(self, sources: Mapping[str, Source]) -> Quantity | None:
+        """Watts per hardware thread with range and source; None where nobody has given it.
+
+        Args:
+            sources: of the catalogue that it stands in, by id.
+        """
         if self.watts_per_thread is None:
             return None
-        known = sources().get(self.watts_per_thread.source)
-        said = known.title if known else self.watts_per_thread.source
+        said = sources[self.watts_per_thread.source].title
         return self.watts_per_thread.quantity(f"{self.name}, {said}")
 
     def matches(self, vendor: str, family: int, model: int, model_name: str) -> bool:

@@ -82,10 +82,12 @@ class Entry(Config):
     Attributes:
         UNITS: field -> the unit of its figure; None where the data say it.
         TABLES: fields that hold figures by name; their unit stands in `UNITS` too.
+        LEAST: field -> the least that is believed of its figure, and how to write one in its unit.
     """
 
     UNITS: ClassVar[Mapping[str, str | None]] = {}
     TABLES: ClassVar[frozenset[str]] = frozenset()
+    LEAST: ClassVar[Mapping[str, tuple[float, str]]] = {}
 
     id: str = Field(min_length=1, description="its name in the catalogue")
     source: str = Field(min_length=1, description="the source of the figures that name no other")
@@ -118,6 +120,9 @@ class Entry(Config):
             unit = self.unit_of(name)
             if unit not in (None, figure.unit):
                 yield f"{name} is in {figure.unit!r}: convert it to {unit!r}"
+            least, written = self.LEAST.get(name.partition(".")[0], (0.0, ""))
+            if low < least:
+                yield f"{name} = {low:g} is too little: write it {written}"
 
     def unit_of(self, name: str) -> str | None:
         """The unit of a figure such as `tdp_watts` or `peaks.bf16`; None where the data say it."""

@@ -13,7 +13,7 @@ from farthing.artifacts.canonical import sha256_hex
 from farthing.artifacts.settings import HardwareFigure
 from farthing.errors import UnknownHardwareError
 from farthing.hardware.accelerators import Accelerator
-from farthing.hardware.catalogue import Catalogue, cpus, read_catalogue
+from farthing.hardware.catalogue import Catalogue, read_catalogue
 from farthing.hardware.sensors.boards import Board, visible_boards
 from farthing.quantity import Quantity, assumed
 
@@ -80,21 +80,26 @@ def detect_machine(
     """Find what this process holds: the accelerators that it sees, else the processor's threads.
 
     Args:
-        figure: the user's own figure from `farthing.yaml`, which goes before the catalogue.
+        figure: the user's own figure from `farthing.yaml`. It goes before the catalogue's of the
+            processors, also of those beside accelerators; of accelerators it says what the
+            catalogue does not know.
         cpuinfo: the kernel's description of the processor.
         boards: the accelerators; None to ask their drivers.
         root: the workspace, whose additions to the catalogue count.
 
     Raises:
-        ConfigError: which accelerators are visible cannot be told.
+        ConfigError: which accelerators are visible cannot be told; what the user added to the
+            catalogue is wrong.
+        ArtifactError: a price table that the user added was changed.
     """
+    catalogue = read_catalogue(root)
     marks = _read_cpuinfo(cpuinfo)
     model_name = marks.get("model name") or platform.processor() or platform.machine()
     identity = sha256_hex(f"{platform.node()}|{marks.get('vendor_id')}|{model_name}".encode())
-    name, watts = _look_up(marks, model_name)
+    name, watts = _look_up(catalogue, marks, model_name)
     seen = visible_boards() if boards is None else boards
     if seen:
-        return _with_accelerators(identity[:16], name, watts, seen, figure, root)
+        return _with_accelerators(identity[:16], name, watts, seen, figure, catalogue)
     if figure is not None:
         name = figure.name
         watts = assumed(figure.watts_per_device, "W", f"farthing.yaml: {figure.source}")
@@ -133,18 +138,21 @@ def _with_accelerators(
     watts: Quantity | None,
     boards: Sequence[Board],
     figure: HardwareFigure | None,
-    root: Path | None,
+    catalogue: Catalogue,
 ) -> Machine:
     """A machine whose devices are accelerators, of one kind or of several."""
     names = sorted({board.name for board in boards})
-    entry = _known(read_catalogue(root), names)
+    entry = _known(catalogue, names)
     name = entry.name if entry else " and ".join(names)
-    each = _tdp(entry)
+    each = _tdp(catalogue, entry)
     if figure is not None:
-        name = figure.name
-        each = assumed(figure.watts_per_device, "W", f"farthing.yaml: {figure.source}")
+        said = f"farthing.yaml: {figure.source}"
+        # What stands there for a processor's thread is no figure of a board that is known.
+        if entry is None:
+            name = figure.name
+        if each is None:
+            each = assumed(figure.watts_per_device, "W", said)
         if figure.host_watts_per_thread is not None:
-            said = f"farthing.yaml: {figure.source}"
             watts = assumed(figure.host_watts_per_thread, "W", said)
     return Machine(
         id=identity,
@@ -168,10 +176,11 @@ def _known(catalogue: Catalogue, names: Sequence[str]) -> Accelerator | None:
         return None
 
 
-def _tdp(entry: Accelerator | None) -> Quantity | None:
+def _tdp(catalogue: Catalogue, entry: Accelerator | None) -> Quantity | None:
     if entry is None or entry.tdp_watts is None:
         return None
-    return entry.tdp_watts.quantity(f"TDP of {entry.name}, {entry.tdp_watts.source}")
+    said = catalogue.sources[entry.tdp_watts.source].title
+    return entry.tdp_watts.quantity(f"TDP of {entry.name}, {said}")
 
 
 def _read_cpuinfo(path: Path) -> dict[str, str]:
@@ -184,12 +193,14 @@ def _read_cpuinfo(path: Path) -> dict[str, str]:
     return {key.strip(): value.strip() for key, value in pairs}
 
 
-def _look_up(marks: dict[str, str], model_name: str) -> tuple[str, Quantity | None]:
+def _look_up(
+    catalogue: Catalogue, marks: dict[str, str], model_name: str
+) -> tuple[str, Quantity | None]:
     try:
         family, model = int(marks["cpu family"]), int(marks["model"])
     except (KeyError, ValueError):
         return model_name, None
-    for entry in cpus():
+    for entry in catalogue.cpus:
         if entry.matches(marks.get("vendor_id", ""), family, model, model_name):
-            return entry.name, entry.quantity()
+            return entry.name, entry.quantity(catalogue.sources)
     return model_name, None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -24,6 +24,7 @@ _PLAIN_BELOW = 1e6
 _DIGITS = 12
 _MEASURED_DIGITS = 4
 _FURTHER = 4
+_COLUMNS = 80
 _SHOWN_ELSEWHERE = {"id", "name", "source", "provenance", "blanks"}
 
 
@@ -76,7 +77,7 @@ def shown(catalogue: Catalogue, found: Sequence[Named], rows: Sequence[PriceRow]
             yield f"    read {known.read}, licence: {known.licence}"
 
 
-def wrapped(lines: Iterable[str], columns: int = 80) -> Iterator[str]:
+def wrapped(lines: Iterable[str], columns: int = _COLUMNS) -> Iterator[str]:
     """The lines, long ones broken between words (never inside an address) and set in further."""
     for line in lines:
         if " " not in line.strip():
@@ -98,7 +99,12 @@ def as_block(found: Sequence[Named]) -> str:
     kind, entry = found[0]
     plain = entry.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
     plain["replaces"] = entry.id
-    text: str = yaml.safe_dump({kind: [plain]}, sort_keys=False, allow_unicode=True, width=100)
+    return yaml_text({kind: [plain]})
+
+
+def yaml_text(data: Mapping[str, object]) -> str:
+    """YAML to be copied into a file, of 80 columns where its words allow it."""
+    text: str = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=_COLUMNS)
     return text
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rich import box
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 
 from farthing.hardware.accelerators import Accelerator
@@ -13,6 +14,9 @@ from farthing.hardware.figure import Figure
 
 # A blank: a figure that nobody has given, or that the device does not have.
 BLANK = "-"
+
+_COLUMNS = 80
+_SHOWN = "`farthing hardware show ID` names the source"
 
 
 def kinds() -> tuple[str, ...]:
@@ -25,8 +29,16 @@ def table_of(kind: str, catalogue: Catalogue) -> Table:
     return _TABLES[kind](catalogue)
 
 
+class _NarrowTable(Table):
+    """A table of at most 80 columns, in a pipe or on a wide terminal too: long cells fold."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        narrow = options.update(width=min(options.max_width, _COLUMNS))
+        yield from super().__rich_console__(console, narrow)
+
+
 def _accelerators(catalogue: Catalogue) -> Table:
-    table = _table("Accelerators, per device: dense peaks in TFLOP/s", "id", fold=False)
+    table = _table("Accelerators, per device: dense peaks in TFLOP/s", "id")
     _tighten(table)
     for heading in ("fp8", "bf16", "fp16", "fp32", "GB", "TB/s", "W"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -50,15 +62,10 @@ def _cpus(catalogue: Catalogue) -> Table:
     table = _table("Processors: watts per hardware thread (TDP over threads)", "id")
     table.add_column("W", justify="right", no_wrap=True)
     table.add_column("range", justify="right", no_wrap=True)
-    table.add_column("source", overflow="fold")
     for entry in catalogue.cpus:
-        table.add_row(
-            entry.id,
-            _scaled(entry.watts_per_thread, 1),
-            _range(entry.watts_per_thread),
-            entry.source,
-        )
-    table.caption = "peaks of processors are measured: `farthing bench`"
+        watts = entry.watts_per_thread
+        table.add_row(entry.id, _scaled(watts, 1), _range(watts))
+    table.caption = f"{_SHOWN}; peaks of processors are measured: `farthing bench`"
     return table
 
 
@@ -86,16 +93,16 @@ def _grids(catalogue: Catalogue) -> Table:
     table.add_column("name", overflow="fold")
     table.add_column("g/kWh", justify="right", no_wrap=True)
     table.add_column("year", no_wrap=True)
-    table.add_column("source", overflow="fold")
     for entry in catalogue.grids:
         grams, year = _scaled(entry.grams_per_kwh, 1), str(entry.year or BLANK)
-        table.add_row(entry.id, entry.name, grams, year, entry.source)
+        table.add_row(entry.id, entry.name, grams, year)
     for region in catalogue.regions:
         place = f"{region.place}: see {region.grid}"
-        table.add_row(f"{region.provider}:{region.region}", place, "", "", region.source)
+        table.add_row(f"{region.provider}:{region.region}", place, "", "")
     table.caption = (
         "countries: CO2e of the life cycle; US states: CO2e, Chinese provinces: CO2, both of "
-        "generation; cloud regions: as the provider states it. Not to be compared across kinds."
+        "generation; cloud regions: as the provider states it. Not to be compared across kinds. "
+        + _SHOWN
     )
     return table
 
@@ -131,6 +138,7 @@ def _embodied(catalogue: Catalogue) -> Table:
 
 def _api_prices(catalogue: Catalogue) -> Table:
     table = _table("Public prices, US dollars per million tokens", "provider/model")
+    _tighten(table)
     for heading in ("input", "output", "cached"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("date", no_wrap=True)
@@ -157,17 +165,17 @@ _TABLES: dict[str, Callable[[Catalogue], Table]] = {
 }
 
 
-def _table(title: str, first: str, *, fold: bool = True) -> Table:
-    table = Table(title=title, title_justify="left", title_style="", box=box.SIMPLE_HEAD)
+def _table(title: str, first: str) -> Table:
+    table = _NarrowTable(title=title, title_justify="left", title_style="", box=box.SIMPLE_HEAD)
     table.padding = (0, 1, 0, 0)
     table.show_edge = table.pad_edge = False
     table.caption_justify, table.caption_style = "left", ""
-    table.add_column(first, overflow="fold", no_wrap=not fold)
+    table.add_column(first, overflow="fold")
     return table
 
 
 def _tighten(table: Table) -> None:
-    """One space between columns, so that it fits 80 columns."""
+    """One space between columns, where they are many."""
     table.padding = 0
 
 

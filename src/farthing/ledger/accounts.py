@@ -23,8 +23,9 @@ from farthing.errors import BookError
 from farthing.ledger.clocks import elapsed_seconds
 from farthing.ledger.entry_ref import EntryRef
 from farthing.ledger.figures import Figures, Rates, bounded_figures, make_figures
+from farthing.ledger.joules import not_negative
 from farthing.ledger.journal_end import read_journal_end
-from farthing.ledger.meter import NO_WORK
+from farthing.ledger.meter import NO_WORK, UNKNOWN_WORK
 from farthing.ledger.readings import part_of, shared_readings, with_reading
 
 RunStatus = Literal["completed", "failed", "aborted", "open"]
@@ -231,7 +232,9 @@ def _at_least(work: Work, floor: Work) -> tuple[Work, bool]:
         if getattr(floor, name) > getattr(work, name)
     }
     more = work.model_copy(update=larger)
-    if work.joules is None or floor.joules is None or floor.joules <= work.joules:
+    # Of a run whose journal is gone, nothing is known but what the floor says.
+    joules = 0.0 if work == UNKNOWN_WORK else work.joules
+    if joules is None or floor.joules is None or floor.joules <= joules:
         return more, bool(larger)
     return more.with_energy(floor.joules, floor.energy_method, floor.energy_parts), True
 
@@ -249,10 +252,7 @@ def _not_negative(rest: Work, run: RunAccount) -> Work:
             remedy="the book was written by a faulty program; the totals hold, the shares do not",
         )
     amounts = {name: max(0, getattr(rest, name)) for name in _AMOUNTS}
-    rest = rest.model_copy(update=amounts)
-    if rest.joules is None or rest.joules >= 0.0:
-        return rest
-    return rest.with_energy(0.0, rest.energy_method)
+    return not_negative(rest.model_copy(update=amounts), run.work)
 
 
 def _public_key(records: Sequence[Record]) -> bytes:

@@ -25,9 +25,11 @@ from farthing.ledger.lines import BillLine
 from farthing.ledger.notes import book_notes, lost_journal, shared_notes, unread_idle, unshared
 from farthing.ledger.phase_lines import PhaseSplit, split_by_phase
 from farthing.ledger.rates import Pricing, make_pricing, other_rates
-from farthing.ledger.rates_text import missing_rates, rates_notes
+from farthing.ledger.rates_text import missing_rates, rates_notes, several_devices
+from farthing.ledger.reading_notes import reading_notes
 from farthing.ledger.shared_costs import SharedCost
 from farthing.ledger.tree import CostTree
+from farthing.ledger.unknown_energy import unknown_energy
 
 BASELINE = "none: this is a bill, not a comparison"
 
@@ -115,6 +117,20 @@ class Bill:
         """Runs and expenses; they add up to `total`."""
         return (*(line.line for line in self.lines), *self.expenses)
 
+    @property
+    def sums(self) -> dict[str, Figures]:
+        """What adds up to `total`: the runs by purpose, idle time, expenses."""
+        parts: dict[str, list[Figures]] = {name: [each] for name, each in self.purposes.items()}
+        for line in self.expenses:
+            parts.setdefault(line.category, []).append(line.figures)
+        return {name: add_figures(each) for name, each in parts.items()}
+
+    @property
+    def lost(self) -> Figures | None:
+        """The part of the runs that did not end well, whatever it was for; None without any."""
+        lost = [line.figures for line in self.lines if line.category == "failed"]
+        return add_figures(lost) if lost else None
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; null is unknown."""
         return {
@@ -122,6 +138,8 @@ class Bill:
             "runs": [line.to_json() for line in self.lines],
             "expenses": [line.to_json() for line in self.expenses],
             "purposes": {name: figures.to_json() for name, figures in self.purposes.items()},
+            "sums": {name: figures.to_json() for name, figures in self.sums.items()},
+            "lost": self.lost.to_json() if self.lost else None,
             "phases": self.phases.to_json(),
             "total": self.total.to_json(),
             "families": [family.to_json() for family in self.families],
@@ -194,7 +212,12 @@ def read_accounts(
     assert isinstance(genesis, Genesis)  # the reader takes the key from it
     tree = CostTree(records, runs)
     expenses = (*booked_expenses(records, runs), *booked_holdings(records, runs))
-    odd = (*other_rates(pricing, len(runs)), *tree.oversubscribed())
+    odd = (
+        *reading_notes(records),
+        *other_rates(pricing, len(runs)),
+        *several_devices(pricing, len(runs)),
+        *tree.oversubscribed(),
+    )
     return Accounts(
         project=genesis.project,
         tree=tree,
@@ -264,18 +287,7 @@ def unknown_figures(accounts: Accounts) -> tuple[str, ...]:
     """Figures that nobody has given, with how to give them, and runs that lost their journal."""
     runs, pricing = accounts.tree.runs, accounts.pricing
     notes = [*missing_rates(pricing, len(runs)), *accounts.unknown]
-    blind = {
-        run.start.machine.name
-        for run in runs
-        if (figures := run.figures(pricing.of(run.start.run))).kwh is None
-        and figures.wall_hours is not None
-    }
-    if blind:
-        notes.append(
-            f"energy on {', '.join(sorted(blind))}: the catalogue has no watts for it (add "
-            "hardware: {name, watts_per_device, source} to farthing.yaml; watts_per_device is the "
-            "processor's TDP divided by its hardware threads)"
-        )
+    notes += unknown_energy(runs, pricing)
     notes += [lost_journal(run) for run in runs if run.evidence == "clock"]
     notes += unread_idle(accounts.expenses)
     return tuple(notes)

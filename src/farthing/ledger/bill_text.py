@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from farthing.artifacts.settings import BASES, Basis
+from farthing.charts.visible import visible
 from farthing.ledger.artifact_bill import ArtifactBill
 from farthing.ledger.bill import BASELINE, Bill
 from farthing.ledger.categories import CATEGORIES
@@ -36,7 +37,7 @@ def print_bill(bill: Bill, console: Console) -> None:
     """Write the whole bill: runs, sums, members, basis, what is unknown and left out, the head."""
     basis = _shown_basis(bill.total)
     _print_runs(bill, basis, console)
-    _print_table(_purposes_table(bill, basis), console)
+    _print_table(_sums_table(bill, basis), console)
     _print_table(bill.phases.table(basis), console)
     _print_table(_total_table("Total of the book", bill.total), console)
     for family in bill.families:
@@ -145,13 +146,16 @@ def _entries_text(entries: Sequence[EntryRef]) -> str:
     return f"{word} {numbers_text(each.number for each in entries)}"
 
 
-def _purposes_table(bill: Bill, basis: Basis) -> Table:
+def _sums_table(bill: Bill, basis: Basis) -> Table:
     table = _table(f"Sums by purpose; USD {basis}", "", *_SHORT)
-    sums: list[tuple[str, Figures]] = [*bill.purposes.items(), ("total", bill.total)]
-    for name, figures in sums:
-        if name == "total":
-            table.add_section()
+    for name, figures in bill.sums.items():
         table.add_row(name, *_short(figures, basis))
+    table.add_section()
+    table.add_row("total", *_short(bill.total, basis))
+    if bill.lost is not None:
+        table.add_row("of it lost", *_short(bill.lost, basis))
+        table.caption = "lost: runs that failed, were killed or stopped, or have not ended"
+        table.caption_justify = "left"
     return table
 
 
@@ -256,7 +260,8 @@ def _count(value: Quantity | None) -> str:
 
 
 def _say(console: Console, *lines: str) -> None:
-    for line in lines:
+    """Lines whose words may be anybody's: names and reasons command no terminal."""
+    for line in map(visible, lines):
         console.print(line, highlight=False, markup=False, width=min(_WIDTH, console.width))
 
 

@@ -15,9 +15,10 @@ from math import fsum
 from pathlib import Path
 
 from farthing.artifacts.entries import Record, RunEnd, RunStart, Segment
+from farthing.artifacts.inside import is_irregular
 from farthing.artifacts.settings import WorkspaceSettings
 from farthing.artifacts.work import Work
-from farthing.errors import BookError
+from farthing.errors import BookError, ConfigError
 from farthing.hardware.catalogue import Catalogue
 from farthing.hardware.series import Series, read_series
 from farthing.ledger.meter import NO_WORK
@@ -133,6 +134,11 @@ def series_of(settings: WorkspaceSettings, root: Path) -> tuple[Series, str] | N
     given = settings.carbon_series
     if given is None:
         return None
+    if is_irregular(root, given.file):
+        raise ConfigError(
+            f"carbon_series.file = {given.file}: no regular file of the workspace",
+            remedy="put the table itself there: links, folders and devices are not read",
+        )
     day = str(given.date)
     said = given.source if day in given.source else f"{given.source}, {day}"
     return read_series(root / given.file), said

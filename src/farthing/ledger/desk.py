@@ -21,6 +21,7 @@ from farthing.ledger.bill import make_bill
 from farthing.ledger.book import Book
 from farthing.ledger.entry_ref import EntryRef, numbers_text
 from farthing.ledger.figures import Figures
+from farthing.ledger.withdrawals import standing
 from farthing.quantity import Quantity
 
 BodyT = TypeVar("BodyT", bound=BaseModel)
@@ -84,7 +85,8 @@ class Desk:
     """Enters things into the book of a workspace that has one.
 
     Attributes:
-        records: the entries of the book, verified, as they were when it was opened.
+        records: the entries of the book, verified, as they were when it was opened, without those
+            that were taken back.
         runs: its runs by number.
     """
 
@@ -103,8 +105,9 @@ class Desk:
         self._workspace = workspace
         self._settings = settings
         self._book = Book.open(workspace)
-        self.records = self._book.records
-        self.runs = {run.start.run: run for run in collect_runs(workspace, self.records)}
+        self.records = standing(self._book.records)
+        every = collect_runs(workspace, self._book.records)
+        self.runs = {run.start.run: run for run in every}
 
     def enter(self, body: Body) -> Entered:
         """Write an entry that was checked.

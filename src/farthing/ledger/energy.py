@@ -17,6 +17,8 @@ from farthing.hardware.sensors.find import Load
 
 _Name = tuple[str, PartMethod]
 
+_NOTE_LENGTH = 500
+
 
 @dataclass(frozen=True)
 class EnergyTotals:
@@ -83,11 +85,11 @@ class EnergyMeter:
         for line in self._lines:
             try:
                 parts.update(line.read(seconds, busy_seconds))
-            except SensorLostError as error:
+            except Exception as error:  # noqa: BLE001 - a sensor's fault ends no run; it is told
                 line.give_up()
                 self._notes.append(
-                    f"{line.load.covers}: {error.what}; measured for {line.read_at:.0f} s, "
-                    "estimated from there on"
+                    f"{line.load.covers}: {_what_failed(error)}; measured for "
+                    f"{line.read_at:.0f} s, estimated from there on"
                 )
                 parts.update(line.read(seconds, busy_seconds))
         return EnergyTotals(parts)
@@ -142,6 +144,12 @@ class _Line:
 def with_energy(work: Work, parts: tuple[EnergyPart, ...], *, told_apart: bool) -> Work:
     """The work with the energy of its parts; without the parts themselves unless `told_apart`."""
     return work.with_energy(joules_of(parts), method_of(parts), parts if told_apart else ())
+
+
+def _what_failed(error: Exception) -> str:
+    if isinstance(error, SensorLostError):
+        return error.what
+    return f"the sensor failed ({type(error).__name__}: {error})"[:_NOTE_LENGTH]
 
 
 def _difference(total: SensorEnergy, earlier: SensorEnergy) -> SensorEnergy:

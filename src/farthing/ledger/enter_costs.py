@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
+from farthing.artifacts.dates import past
 from farthing.artifacts.entries import Plan
 from farthing.artifacts.expense import Expense
 from farthing.artifacts.holding import Holding
@@ -60,6 +61,13 @@ def enter_expense(
         runs=tuple(runs),
         plan=None if plan is None else _plan(desk, plan),
     )
+    try:
+        # Here and not in the entry: a book can be read by a clock that is slow.
+        past(body.date)
+    except ValueError as error:
+        raise ConfigError(
+            f"--date {body.date}: {error}", remedy="enter it when it is due"
+        ) from error
     return desk.enter(body)
 
 

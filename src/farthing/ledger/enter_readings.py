@@ -17,11 +17,14 @@ from farthing.hardware.sensors.readings import energy_between
 from farthing.ledger.desk import Desk, Entered, made
 from farthing.ledger.entry_ref import numbers_text
 from farthing.ledger.holdings import idle_spans
+from farthing.ledger.readings import parts_told_apart
 from farthing.ledger.spans import Span, run_span, together
 
 OthersMethod = Literal["psu", "cloud"]
 
 _JOULES_PER_KWH = 3.6e6
+# Runs of which one begins as another ends; their clocks and that of the book differ by less.
+_TOUCHING_SECONDS = 1.0
 
 
 def enter_reading(
@@ -62,7 +65,9 @@ def enter_reading(
         )
     desk.check_runs(runs)
     whose = _holding(desk, held) if held is not None else None
-    _check_unread(desk, runs, whose, covers, method)
+    _check_known(desk, runs)
+    _check_unread(desk, runs, whose, covers)
+    _check_part_or_whole(desk, runs, covers)
     if file is None:
         energy, digest = _stated(method, covers, kwh, low, high), None
     elif kwh is not None or low is not None or high is not None:
@@ -95,10 +100,8 @@ def _holding(desk: Desk, number: int) -> Record:
     )
 
 
-def _check_unread(
-    desk: Desk, runs: Sequence[int], held: Record | None, covers: str, method: OthersMethod
-) -> None:
-    """Nothing is read twice, and nothing of which nobody knows how long it was."""
+def _check_known(desk: Desk, runs: Sequence[int]) -> None:
+    """Nothing is read of which nobody knows how long it was."""
     for number in runs:
         run = desk.runs[number]
         if run.status == "open" or run.evidence == "clock":
@@ -109,17 +112,47 @@ def _check_unread(
                 remedy="leave it out"
                 + (", or enter the reading when it is over" if run.status == "open" else ""),
             )
+
+
+def _check_unread(desk: Desk, runs: Sequence[int], held: Record | None, covers: str) -> None:
+    """Nothing is read twice, by whichever method."""
     digest = held.entry.digest if held else None
     for record in desk.records:
         read = record.body
         if not isinstance(read, Reading):
             continue
         again = set(runs) & set(read.runs) or (digest is not None and read.held == digest)
-        if again and (read.energy.covers, read.energy.method) == (covers, method):
+        if again and read.energy.covers == covers:
             raise ConfigError(
-                f"--covers {covers!r}: entry {record.entry.number} has what {method} read of "
-                "that, in the same time",
-                remedy="name with --covers what else this meter saw: the two are added up",
+                f"--covers {covers!r}: entry {record.entry.number} has what {read.energy.method} "
+                "read of that, in the same time",
+                remedy="leave it out; or, if this meter saw something else, name that with "
+                "--covers: the two are added up",
+            )
+
+
+def _check_part_or_whole(desk: Desk, runs: Sequence[int], covers: str) -> None:
+    """A reading of all that a run used and one of a part of it are never added."""
+    own = parts_told_apart(desk.records)
+    for record in desk.records:
+        if not isinstance(record.body, Reading):
+            continue
+        other = record.body.energy.covers
+        for run in set(runs) & set(record.body.runs):
+            parts = own.get(run, set())
+            if (covers in parts) == (other in parts):
+                continue
+            raise ConfigError(
+                f"--covers {covers!r}: entry {record.entry.number} reads {other!r} of run {run}; "
+                f"{covers if covers in parts else other!r} is a part of that run, and the other "
+                "stands for all of it",
+                remedy=(
+                    "leave it out: the whole is read already"
+                    if covers in parts
+                    else f"read the run's other parts: {', '.join(sorted(parts - {other}))}"
+                )
+                + f"; or take that one back: farthing enter withdrawal --entry "
+                f"{record.entry.number}",
             )
 
 
@@ -133,6 +166,7 @@ def _integrated(
 ) -> tuple[EnergyPart, str]:
     """The energy of a file of readings in the time of runs or the idle time, and its digest."""
     timed = _timed(desk, runs, held)
+    _check_alone(desk, runs, covers, [span for span, _ in timed])
     if not file.is_file():
         raise ConfigError(f"--file {file}: there is no such file", remedy="name the readings")
     digest = digest_file(file)
@@ -166,6 +200,34 @@ def _timed(desk: Desk, runs: Sequence[int], held: Record | None) -> list[tuple[S
             remedy="read the energy of the runs: --runs",
         )
     return [(span, f"the machine of entry {held.entry.number} was idle") for span in idle]
+
+
+def _check_alone(desk: Desk, runs: Sequence[int], covers: str, spans: Sequence[Span]) -> None:
+    """Of what a file says of some time, all is of the runs that are named."""
+    own = parts_told_apart(desk.records)
+    machines = {desk.runs[number].start.machine.id for number in runs}
+    of_parts = all(covers in own.get(number, ()) for number in runs)
+    beside = [
+        number
+        for number, run in desk.runs.items()
+        if number not in runs
+        and run.start.machine.id in machines
+        # Whoever tells its parts apart and lacks this one used nothing of it.
+        and not (of_parts and own.get(number) and covers not in own[number])
+        and any(
+            both.seconds > _TOUCHING_SECONDS
+            for span in spans
+            if (both := run_span(run).within(span)) is not None
+        )
+    ]
+    if beside:
+        raise ConfigError(
+            f"--runs {numbers_text(runs)}: runs {numbers_text(beside)} held the same machine in "
+            "that time, and the file says what all of them used together",
+            remedy=f"name all of them, --runs {numbers_text([*runs, *beside]).replace(' ', '')}: "
+            "they share it by the hours that they held; or say with --kwh, --low and --high what "
+            f"runs {numbers_text(runs)} used",
+        )
 
 
 def _stated(

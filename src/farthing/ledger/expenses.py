@@ -15,6 +15,7 @@ from farthing.ledger.figures import Figures, expense_figures
 from farthing.ledger.parts import held_seconds
 from farthing.ledger.rates import Pricing
 from farthing.ledger.shared_costs import SharedCost
+from farthing.ledger.withdrawals import standing
 from farthing.quantity import assumed
 
 
@@ -54,7 +55,7 @@ def booked_expenses(
     """
     every = list(runs)
     found = []
-    for record in records:
+    for record in standing(records):
         body = record.body
         if isinstance(body, Expense):
             causes = [run for run in every if _caused(run, body)]

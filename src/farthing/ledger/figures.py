@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from farthing.artifacts.settings import BASES, Basis
 from farthing.artifacts.work import Work
 from farthing.ledger.carbon import operational
 from farthing.ledger.footprint import FootprintRates, footprint
-from farthing.ledger.joules import energy_of
+from farthing.ledger.joules import bounded_energy, energy_of
 from farthing.quantity import Provenance, Quantity, measured, total
 
 _SECONDS_PER_HOUR = 3600.0
@@ -41,6 +41,8 @@ class Rates:
         watts_per_device: for work that nothing metered.
         footprint: embodied carbon and water.
         series: grams per kWh by the hour; None where one figure says it.
+        price_devices: the only kind of device that a price is of, where a list says it; a price of
+            a basis that is not there holds for every kind.
     """
 
     usd_per_device_hour: dict[Basis, Quantity | None]
@@ -50,6 +52,14 @@ class Rates:
     watts_per_device: Quantity | None
     footprint: FootprintRates = field(default_factory=FootprintRates)
     series: SeriesRate | None = None
+    price_devices: Mapping[Basis, str] = field(default_factory=dict)
+
+    def on(self, machine: MachineRecord) -> Rates:
+        """The same without the prices of other devices than this machine's."""
+        other = {basis for basis, device in self.price_devices.items() if not _is(machine, device)}
+        usd = self.usd_per_device_hour.items()
+        known = {basis: None if basis in other else price for basis, price in usd}
+        return replace(self, usd_per_device_hour=known) if other else self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +136,7 @@ def make_figures(work: Work, machine: MachineRecord, rates: Rates) -> Figures:
         optimizer_flops=measured(work.optimizer_flops, "FLOP", "counted by formula"),
         joules=energy_of(work, machine, rates.watts_per_device),
     )
-    return _priced(amounts, rates, machine.accelerator)
+    return _priced(amounts, rates, machine)
 
 
 def bounded_figures(
@@ -142,24 +152,20 @@ def bounded_figures(
 
     Returns:
         Hours, dollars and energy between the two, the upper one shown: a lost journal makes no
-        bill smaller. Tokens and FLOPs that nobody counted are unknown.
+        bill smaller, and no energy is less than what is signed. Tokens and FLOPs that nobody
+        counted are unknown.
     """
     if most_seconds is None:
-        return _priced(_Amounts(), rates, machine.accelerator)
+        return _priced(_Amounts(), rates, machine)
     wall = max(most_seconds, least.wall_seconds)
     held = max(wall * machine.devices, least.device_seconds)
-    watts = machine.watts
-    most = least.with_energy(
-        held * watts if watts is not None else None,
-        "tdp_model" if watts is not None else "none",
-    ).model_copy(update={"wall_seconds": wall, "device_seconds": held})
     amounts = _Amounts(
         wall_hours=_between(least.wall_seconds, wall),
         device_hours=_between(least.device_seconds, held),
         cpu_hours=_between(least.cpu_seconds, max(held, least.cpu_seconds)),
-        joules=energy_of(most, machine, rates.watts_per_device),
+        joules=bounded_energy(least, held, machine, rates.watts_per_device),
     )
-    return _priced(amounts, rates, machine.accelerator)
+    return _priced(amounts, rates, machine)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +181,9 @@ class _Amounts:
     joules: Quantity | None = None
 
 
-def _priced(amounts: _Amounts, rates: Rates, accelerator: str | None) -> Figures:
+def _priced(amounts: _Amounts, rates: Rates, machine: MachineRecord | None) -> Figures:
+    accelerator = machine.accelerator if machine else None
+    prices = (rates.on(machine) if machine else rates).usd_per_device_hour
     energy, device_hours = amounts.joules, amounts.device_hours
     it_kwh = energy.scaled(1 / _JOULES_PER_KWH, "kWh") if energy else None
     kwh = it_kwh
@@ -194,7 +202,7 @@ def _priced(amounts: _Amounts, rates: Rates, accelerator: str | None) -> Figures
             basis: device_hours.times(price, "USD")
             if price is not None and device_hours is not None
             else None
-            for basis, price in rates.usd_per_device_hour.items()
+            for basis, price in prices.items()
         },
         kg_co2e=operational(kwh, rates.grams_per_kwh),
         kg_co2e_range=_carbon_range(kwh, rates),
@@ -274,6 +282,10 @@ def _between(low_seconds: float, high_seconds: float) -> Quantity:
         low=low_seconds / _SECONDS_PER_HOUR,
         high=high_seconds / _SECONDS_PER_HOUR,
     )
+
+
+def _is(machine: MachineRecord, device: str) -> bool:
+    return device in (machine.device, machine.accelerator)
 
 
 def _scaled(value: Quantity | None, share: float) -> Quantity | None:

@@ -10,7 +10,7 @@ from farthing.hardware.catalogue import Catalogue, read_catalogue
 from farthing.ledger.carbon import series_of
 from farthing.ledger.figures import Rates
 from farthing.ledger.footprint import footprint_rates
-from farthing.ledger.prices import priced
+from farthing.ledger.prices import devices_priced, priced
 from farthing.ledger.water import site_rates
 from farthing.quantity import Quantity, assumed
 
@@ -44,6 +44,7 @@ def make_rates(settings: WorkspaceSettings, root: Path) -> Rates:
         ),
         footprint=footprint_rates(settings, catalogue),
         series=series,
+        price_devices=devices_priced(settings, catalogue),
     )
 
 

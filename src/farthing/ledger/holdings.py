@@ -26,9 +26,10 @@ from farthing.ledger.figures import Figures, make_figures
 from farthing.ledger.meter import NO_WORK
 from farthing.ledger.parts import held_seconds
 from farthing.ledger.rates import Pricing
-from farthing.ledger.readings import added_up
+from farthing.ledger.readings import last_of_each
 from farthing.ledger.shared_costs import SharedCost
 from farthing.ledger.spans import Span, outside, run_span, total_seconds
+from farthing.ledger.withdrawals import standing
 from farthing.quantity import Quantity, assumed
 
 _SECONDS_PER_HOUR = 3600.0
@@ -57,8 +58,8 @@ class BookedHolding(SharedCost):
             energy that was read of them.
         too_much: device-seconds that the runs held of more than the holding has.
         inside: the runs that held something in its time.
-        priced_as: the run whose rates and kind of device it has: the last that began before its
-            end, else the first of all; None in a book without runs.
+        priced_as: the run whose rates and kind of device it has, carbon by the hour excepted: the
+            last that began before its end, else the first of all; None in a book without runs.
         readings: the entries that say its energy.
     """
 
@@ -90,8 +91,11 @@ class BookedHolding(SharedCost):
     def figures(self, share: float, pricing: Pricing, run: int = 0) -> Figures:  # noqa: ARG002
         """A share of it as a cost vector, by the rates of `priced_as`."""
         machine = self.priced_as.start.machine if self.priced_as else _NO_MACHINE
+        rates = pricing.of(self._rates_of)
+        if self.readings:
+            rates = pricing.of_idle(self.entry.number, self._rates_of)
         # A processor that idles does not draw what the model of energy under load says.
-        rates = replace(pricing.of(self._rates_of), watts_per_device=None)
+        rates = replace(rates, watts_per_device=None)
         said = self.body.source or "nobody said where that can be looked up"
         source = f"held by entry {self.entry.number} ({said}), less what the runs held"
         device_hours = _hours(self.idle.device_seconds, source)
@@ -144,13 +148,13 @@ def booked_holdings(
     """The holdings of a book; like an expense without a cause, all runs share them."""
     seconds = {run.start.run: held_seconds(run) for run in runs}
     readings: dict[str, list[Record]] = {}
-    for record in records:
+    for record in standing(records):
         if isinstance(record.body, Reading) and record.body.held is not None:
             readings.setdefault(record.body.held, []).append(record)
     found = []
-    for record in records:
+    for record in standing(records):
         if isinstance(record.body, Holding):
-            read = readings.get(record.entry.digest, [])
+            read = last_of_each(readings.get(record.entry.digest, []))
             found.append(_booked(record, record.body, runs, seconds, read))
     return tuple(found)
 
@@ -172,7 +176,7 @@ def _booked(
             "device_seconds": max(0.0, rest),
         }
     )
-    parts = added_up(each.body.energy for each in readings if isinstance(each.body, Reading))
+    parts = tuple(each.body.energy for each in readings if isinstance(each.body, Reading))
     if parts:
         idle = idle.with_energy(joules_of(parts), method_of(parts), parts)
     elif idle.wall_seconds or idle.device_seconds:

@@ -100,6 +100,9 @@ class RunRecorder:
         self._begun = self._written_at = time.monotonic()
         self._writing_seconds = 0.0
         self._pending = False
+        # Whether the sampler's thread could not write.
+        self._unwritten = False
+        self._notes: list[str] = []
         # From the first moment there is a heartbeat to bill: it holds the start-up.
         self.beat(START, None, flush=True)
         meter.watch(self._look)
@@ -161,7 +164,7 @@ class RunRecorder:
             self._count(tokens, flops, optimizer_flops)
             changed = phase != self._phase
             self._phase, self._step, self._pending = phase, step, True
-            if flush or changed or self._writing_is_cheap():
+            if flush or changed or self._unwritten or self._writing_is_cheap():
                 self._write(flush=flush)
             return self._with_counts(self._written)
 
@@ -274,7 +277,8 @@ class RunRecorder:
                 return
             if self._pending or time.monotonic() - self._written_at >= SILENT_SECONDS:
                 # The run's own next beat meets the same disk, and says so where it is heard.
-                with suppress(FarthingError):
+                self._unwritten = True
+                with suppress(FarthingError, OSError):
                     self._write(flush=False)
 
     def _last_phase(self, status: Status) -> str:
@@ -295,13 +299,17 @@ class RunRecorder:
         self._journal.append(beat, flush=flush)
         self._phases.add(self._phase, work)
         self._written, self._written_at, self._pending = work, time.monotonic(), False
+        self._unwritten = False
         self._writing_seconds += time.thread_time() - begun
 
     def _write_notes(self) -> None:
         """What the meter has to say about its sensors."""
-        for note in self._meter.take_notes():
-            event = Event(run=self.number, event="sensor lost", detail=note)
+        self._notes += self._meter.take_notes()
+        while self._notes:
+            event = Event(run=self.number, event="sensor lost", detail=self._notes[0])
             self._journal.append(event, flush=False)
+            # Not before it is written: where the disk is full, the next beat writes it.
+            self._notes.pop(0)
 
     def _count(self, tokens: int, flops: float, optimizer_flops: float) -> None:
         self._counted = self._counted.model_copy(

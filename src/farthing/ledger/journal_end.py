@@ -8,6 +8,7 @@ from pathlib import Path
 
 from farthing.artifacts.chain import ChainFile, Head
 from farthing.artifacts.entries import Evidence, Heartbeat, Purpose, Segment, read_records
+from farthing.artifacts.inside import is_irregular
 from farthing.artifacts.phase import PhaseWork
 from farthing.artifacts.work import Work
 from farthing.errors import BookError
@@ -68,14 +69,16 @@ def read_journal_end(
     head, work, damage, torn, end = Head(count=0, digest=first_prev), None, None, 0, 0
     chain = ChainFile(path, first_prev=first_prev, public_key=public_key, torn_tail=True)
     try:
-        for record in read_records(chain):
+        # A pipe would never end: a workspace may come from somebody else.
+        irregular = is_irregular(path.parent, path.name)
+        for record in () if irregular else read_records(chain):
             head, end = record.entry.head, record.entry.end
             body = record.body
             if isinstance(body, (Heartbeat, Segment)):
                 work = body.work
                 sums.add(body.phase if isinstance(body, Heartbeat) else CHECKPOINT, work)
-        torn = max(0, os.stat(path).st_size - end)
-        damage = None if work else "holds no heartbeat"
+        torn = 0 if irregular else max(0, os.stat(path).st_size - end)
+        damage = "is no regular file" if irregular else None if work else "holds no heartbeat"
     except FileNotFoundError:
         damage = "is missing"
     except BookError as error:

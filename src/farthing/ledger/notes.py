@@ -8,14 +8,17 @@ from itertools import pairwise
 
 from farthing.artifacts.chain import ChainFile
 from farthing.artifacts.entries import BookText, Event, Genesis, Record, read_records
+from farthing.artifacts.inside import is_irregular
 from farthing.artifacts.workspace import Workspace
 from farthing.errors import BookError
 from farthing.ledger.accounts import RunAccount
 from farthing.ledger.clocks import SKEW_SECONDS, clock_notes
 from farthing.ledger.entry_ref import numbers_text
 from farthing.ledger.holdings import BookedHolding
+from farthing.ledger.joules import holds_accelerators
 from farthing.ledger.rates import Pricing
 from farthing.ledger.shared_costs import SharedCost
+from farthing.ledger.withdrawals import withdrawal_notes
 
 _SENSOR_LOST = "sensor lost"
 
@@ -35,6 +38,7 @@ def book_notes(workspace: Workspace, book: BookText, runs: Sequence[RunAccount])
             "off, or somebody is writing just now"
         )
     notes += [*clock_notes(book.records), *_small_steps(book.records)]
+    notes += withdrawal_notes(book.records)
     genesis = book.records[0].body
     assert isinstance(genesis, Genesis)  # the reader takes the key from it
     for run in runs:
@@ -103,9 +107,13 @@ def lost_journal(run: RunAccount) -> str:
     least = f"run {run.start.run}: {run.reason}. It held the machine for at least "
     least += f"{run.work.wall_seconds:.0f} s"
     if run.most_seconds is not None:
+        amounts = "tokens and FLOPs it did"
+        if holds_accelerators(run.start.machine):
+            amounts += ", and how much energy it took with the processors beside its accelerators,"
         return (
             f"{least} and, from its start to the entry that closed it, for {run.most_seconds:.0f} "
-            "s at most, which is what is billed; how many tokens and FLOPs it did is unknown"
+            "s at most, which is what is billed, without what its process did before that start; "
+            f"how many {amounts} is unknown"
         )
     if run.status == "open":
         return f"{least}; how much more, nobody knows until the next run closes it"
@@ -115,12 +123,17 @@ def lost_journal(run: RunAccount) -> str:
 def _lost_sensors(workspace: Workspace, run: RunAccount, public_key: bytes) -> list[str]:
     """The sensors that a run lost, as its verified journal says."""
     path = workspace.root / run.start.journal
+    if is_irregular(workspace.root, run.start.journal):
+        return [f"run {run.start.run}: its journal is no regular file of the workspace: not read"]
     try:
         # Few journals have any: only those are verified, entry by entry.
-        if _SENSOR_LOST.encode() not in path.read_bytes():
-            return []
+        with path.open("rb") as file:
+            if not any(_SENSOR_LOST.encode() in line for line in file):
+                return []
     except FileNotFoundError:
         return []  # told by what the run's end rests on, and by `farthing verify`
+    except OSError as error:
+        return [f"run {run.start.run}: its journal cannot be read ({error.strerror})"]
     chain = ChainFile(path, run.entries[0].digest, public_key, torn_tail=True)
     notes = []
     try:

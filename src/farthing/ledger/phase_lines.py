@@ -16,6 +16,7 @@ from farthing.artifacts.settings import Basis
 from farthing.artifacts.work import Work
 from farthing.ledger.accounts import RunAccount
 from farthing.ledger.figures import Figures, add_figures, make_figures
+from farthing.ledger.joules import not_negative
 from farthing.ledger.meter import NO_WORK
 from farthing.ledger.rates import Pricing
 from farthing.quantity import marked
@@ -110,7 +111,7 @@ def run_phases(run: RunAccount) -> Sequence[tuple[RunPhase, Work]]:
     if min(shares) < -_ROUNDING or (rest.joules is None) != (run.work.joules is None):
         return whole
     if max(shares) > _ROUNDING:
-        told.append((NOT_TOLD, _clear_of_rounding(rest)))
+        told.append((NOT_TOLD, _clear_of_rounding(rest, run.work)))
     return told
 
 
@@ -118,8 +119,7 @@ def _amounts(work: Work) -> list[float]:
     return [float(getattr(work, name)) for name in _AMOUNTS] + [work.joules or 0.0]
 
 
-def _clear_of_rounding(rest: Work) -> Work:
-    """The same without amounts a little below zero; its energy is no longer told apart."""
+def _clear_of_rounding(rest: Work, whole: Work) -> Work:
+    """The same without amounts a little below zero."""
     amounts = {name: max(0, getattr(rest, name)) for name in _AMOUNTS}
-    joules = None if rest.joules is None else max(0.0, rest.joules)
-    return rest.model_copy(update=amounts).with_energy(joules, rest.energy_method)
+    return not_negative(rest.model_copy(update=amounts), whole)

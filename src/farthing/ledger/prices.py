@@ -28,11 +28,13 @@ class DatedPrice:
         usd_per_device_hour: USD/h, with source and range.
         date: the day on which it held.
         snapshot: digest of the price list that it stands in; None for the user's own.
+        device: the kind of device that it is of, as the list names it; None for the user's own.
     """
 
     usd_per_device_hour: Quantity
     date: datetime.date
     snapshot: str | None = None
+    device: str | None = None
 
     def booked(self) -> PriceRate:
         """The same, to be entered into the book."""
@@ -40,6 +42,7 @@ class DatedPrice:
             usd_per_device_hour=Rate.of(self.usd_per_device_hour),
             date=self.date,
             snapshot=self.snapshot,
+            device=self.device,
         )
 
 
@@ -67,12 +70,24 @@ def priced(settings: WorkspaceSettings, catalogue: Catalogue) -> dict[Basis, Qua
     return {basis: dated[basis].usd_per_device_hour if basis in dated else None for basis in BASES}
 
 
+def devices_priced(settings: WorkspaceSettings, catalogue: Catalogue) -> dict[Basis, str]:
+    """The only kind of device that a price is of, for every basis where a list says it.
+
+    Raises:
+        UnknownHardwareError, ConfigError: see `dated_prices`.
+    """
+    dated = dated_prices(settings, catalogue)
+    return {basis: price.device for basis, price in dated.items() if price.device is not None}
+
+
 def _dated(basis: Basis, price: AnyPrice, catalogue: Catalogue) -> DatedPrice:
     if isinstance(price, Ownership):
         return DatedPrice(owned_usd_per_device_hour(price), price.date)
     if isinstance(price, ListedPrice):
         listed = catalogue.listed_price(price, tier_of(basis, price))
-        return DatedPrice(listed.quantity(), listed.row.date, listed.snapshot.digest)
+        return DatedPrice(
+            listed.quantity(), listed.row.date, listed.snapshot.digest, listed.row.device
+        )
     day = str(price.date)
     said = price.source if day in price.source else f"{price.source}, {day}"
     return DatedPrice(assumed(price.usd_per_device_hour, "USD/h", said), price.date)

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from farthing.artifacts.entries import Record, RunStart
+from farthing.artifacts.entries import MachineRecord, Record, RunStart
 from farthing.artifacts.rates import GridRate, Rate, RatesRecord
 from farthing.artifacts.settings import BASES, WorkspaceSettings
 from farthing.hardware.catalogue import read_catalogue
@@ -48,11 +48,16 @@ class Pricing:
         settings: those of `farthing.yaml`; None where only the book may speak.
         hourly: g/kWh of the runs whose carbon goes by the hour; None is unknown, as is a run that
             is not there.
+        idle_hourly: the same of idle time whose carbon goes by the hour, by the number of the
+            entry of a holding.
+        machines: what each run held: a price of a list is of one kind of device.
     """
 
     booked: tuple[BookedRates, ...]
     settings: Rates | None
     hourly: Mapping[int, Quantity | None] = field(default_factory=dict)
+    idle_hourly: Mapping[int, Quantity | None] = field(default_factory=dict)
+    machines: Mapping[int, MachineRecord] = field(default_factory=dict)
 
     def entry_of(self, run: int) -> EntryRef | None:
         """The entry whose rates hold for a run; None where the book has none for it."""
@@ -60,11 +65,28 @@ class Pricing:
         return found.entry if found else None
 
     def of(self, run: int) -> Rates:
-        """The rates of a run, carbon by the hour as its own hours make it."""
+        """The rates of a run: carbon by the hour as its own hours make it, prices of its devices.
+
+        A price of another kind of device is none.
+        """
         rates = self.declared(run)
+        if run in self.machines:
+            rates = rates.on(self.machines[run])
         if rates.series is None:
             return rates
         return replace(rates, grams_per_kwh=self.hourly.get(run))
+
+    def of_idle(self, holding: int, run: int) -> Rates:
+        """The rates of `run` for the idle time of a holding, carbon by the hours of that time.
+
+        Args:
+            holding: number of its entry.
+            run: whose rates it has.
+        """
+        rates = self.of(run)
+        if rates.series is None:
+            return rates
+        return replace(rates, grams_per_kwh=self.idle_hourly.get(holding))
 
     def declared(self, run: int) -> Rates:
         """The rates of a run as the book or `farthing.yaml` says them."""
@@ -119,9 +141,11 @@ def make_pricing(
     """
     every = list(records)
     booked = _booked_rates(every)
+    starts = (record.body for record in every if isinstance(record.body, RunStart))
+    machines = {start.run: start.machine for start in starts}
     if book_only:
-        return Pricing(booked, None)
-    return Pricing(booked, _of_devices(make_rates(settings, root), every))
+        return Pricing(booked, None, machines=machines)
+    return Pricing(booked, _of_devices(make_rates(settings, root), every), machines=machines)
 
 
 def book_rates(
@@ -249,11 +273,17 @@ def _completed(record: RatesRecord, settings: Rates | None) -> Rates:
     others = _marked(settings)
     # One figure or a series: what the book holds of the grid, it holds whole.
     of_grid = booked if record.grid is not None else others
+    lacking = {
+        basis: device
+        for basis, device in others.price_devices.items()
+        if booked.usd_per_device_hour[basis] is None
+    }
     return Rates(
         usd_per_device_hour={
             basis: booked.usd_per_device_hour[basis] or others.usd_per_device_hour[basis]
             for basis in BASES
         },
+        price_devices={**booked.price_devices, **lacking},
         grams_per_kwh=of_grid.grams_per_kwh,
         grams_range=None if of_grid.series else booked.grams_range or others.grams_range,
         pue=booked.pue or others.pue,
@@ -282,6 +312,11 @@ def _as_booked(record: RatesRecord) -> Rates:
         watts_per_device=_quantity(record.watts_per_device),
         footprint=booked_footprint(record),
         series=grid.series if grid else None,
+        price_devices={
+            basis: price.device
+            for basis, price in record.prices.items()
+            if price.device is not None
+        },
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from farthing.artifacts.settings import BASES
+from farthing.artifacts.entries import MachineRecord
+from farthing.artifacts.settings import BASES, Basis
 from farthing.ledger.entry_ref import EntryRef, numbers_text
 from farthing.ledger.figures import Rates
 from farthing.ledger.footprint import FootprintRates
@@ -41,7 +42,47 @@ def missing_rates(pricing: Pricing, runs: int) -> tuple[str, ...]:
         )
     elif gridless is not None:
         notes.append("kg CO2e: the book holds no grid (set grid in farthing.yaml and --record it)")
-    return tuple(notes)
+    return (*notes, *_prices_of_others(pricing, runs))
+
+
+def several_devices(pricing: Pricing, runs: int) -> tuple[str, ...]:
+    """Where one price that the user gave is billed for several kinds of device, in words."""
+    found: dict[tuple[Basis, float], dict[str, list[int]]] = {}
+    for run, machine in _machines(pricing, runs):
+        rates = pricing.declared(run)
+        for basis, price in rates.usd_per_device_hour.items():
+            if price is not None and basis not in rates.price_devices:
+                kinds = found.setdefault((basis, price.value), {})
+                kinds.setdefault(machine.device, []).append(run)
+    return tuple(
+        f"{basis}: {usd:g} USD per device-hour is billed for several kinds of device, since "
+        "farthing.yaml names none for it: "
+        + ", ".join(f"{device} (runs {numbers_text(held)})" for device, held in kinds.items())
+        + ". See that it is the price of each of them"
+        for (basis, usd), kinds in found.items()
+        if len(kinds) > 1
+    )
+
+
+def _prices_of_others(pricing: Pricing, runs: int) -> list[str]:
+    """Runs that held other devices than those that a price of a list is of."""
+    found: dict[tuple[Basis, str, str], list[int]] = {}
+    for run, machine in _machines(pricing, runs):
+        declared, known = pricing.declared(run), pricing.of(run).usd_per_device_hour
+        for basis, device in declared.price_devices.items():
+            if known[basis] is None:
+                found.setdefault((basis, device, machine.device), []).append(run)
+    return [
+        f"USD {basis} of runs {numbers_text(others)}: its price is that of one {device}, and they "
+        f"held {held} (under prices.{basis} in farthing.yaml name a price of {held}, or give "
+        "usd_per_device_hour, which holds for every kind of device; farthing bill --record enters "
+        "it for the runs that are over)"
+        for (basis, device, held), others in found.items()
+    ]
+
+
+def _machines(pricing: Pricing, runs: int) -> list[tuple[int, MachineRecord]]:
+    return [(run, pricing.machines[run]) for run in range(runs) if run in pricing.machines]
 
 
 def _notes(rates: Rates) -> list[str]:

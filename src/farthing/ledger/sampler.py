@@ -20,7 +20,9 @@ class Sampler:
         """Begin to call.
 
         Args:
-            call: must not raise; runs in a thread of its own.
+            call: runs in a thread of its own. What it raises is told the way Python tells it of
+                threads (`threading.excepthook`), once as long as it stays the same, and the calls
+                go on.
             seconds: between two calls; by default `SAMPLE_SECONDS`.
         """
         self._call = call
@@ -43,6 +45,18 @@ class Sampler:
         return self._taken
 
     def _run(self) -> None:
+        told = ""
         while not self._stop.wait(self._seconds):
-            self._call()
+            try:
+                self._call()
+                told = ""
+            except Exception as error:  # noqa: BLE001 - told, and what follows is still looked at
+                if (text := repr(error)) != told:
+                    told = text
+                    _tell(error, self._thread)
             self._taken = time.thread_time()
+
+
+def _tell(error: Exception, thread: threading.Thread) -> None:
+    kind, traceback = type(error), error.__traceback__
+    threading.excepthook(threading.ExceptHookArgs((kind, error, traceback, thread)))

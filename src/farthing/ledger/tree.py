@@ -23,6 +23,9 @@ _ROLES: dict[str, InheritedRole] = {
     "generator": "generator",
 }
 
+# The roles of the models that a run under no plan is about.
+_WORKED_ON = ("supernet", "weights")
+
 
 @dataclass(frozen=True)
 class Earlier:
@@ -196,7 +199,10 @@ class CostTree:
         )
 
     def _served(self, run: RunAccount) -> set[str | None]:
-        """The families of the models that a run scored, searched or cut; None for unknown ones."""
+        """The families of the models that a run scored, searched, cut or wrote in another form.
+
+        None for unknown ones. What a failed run meant to make is told by its inputs alone.
+        """
         models = {entry.supernet for entry in run.members}
-        models |= {each.digest for each in run.start.inputs if each.role == "supernet"}
+        models |= {each.digest for each in run.start.inputs if each.role in _WORKED_ON}
         return {self.family_of(model) for model in models}

@@ -30,12 +30,14 @@ class Listed:
 
 
 def listed_price(
-    snapshots: Sequence[PriceSnapshot], wanted: ListedPrice, *, device: str, tier: Tier
+    ranks: Sequence[Sequence[PriceSnapshot]], wanted: ListedPrice, *, device: str, tier: Tier
 ) -> Listed:
-    """The price that `wanted` means in the first snapshot that has one: the latest day's.
+    """The price that `wanted` means: of the first rank that has one, and there the latest day's.
+
+    Lists of one rank that price it on the same day stand side by side.
 
     Args:
-        snapshots: in the order in which they count.
+        ranks: snapshots in the order in which they count: the user's, then the shipped ones.
         wanted: as the user named it.
         device: its device, under the id that price lists use.
         tier: how it is rented.
@@ -49,54 +51,77 @@ def listed_price(
         for name in ("provider", "region", "instance")
         if (value := getattr(wanted, name)) is not None
     }
-    for snapshot in _named(snapshots, wanted.snapshot):
+    _check_name(ranks, wanted.snapshot)
+    for rank in ranks:
         fitting = [
-            row
-            for row in snapshot.rows
-            if (row.device, row.tier) == (device, tier)
-            and all(getattr(row, name) == value for name, value in places.items())
+            [
+                Listed(row, snapshot)
+                for row in snapshot.rows
+                if (row.device, row.tier) == (device, tier)
+                and all(getattr(row, name) == value for name, value in places.items())
+            ]
+            for snapshot in rank
+            if wanted.snapshot in (None, snapshot.name)
         ]
-        if fitting:
-            return Listed(_only(_latest(fitting), wanted, snapshot), snapshot)
-    raise unknown_price(device, {**places, "tier": tier}, snapshots)
+        if any(fitting):
+            return _only(_latest_of(fitting), wanted)
+    every = [snapshot for rank in ranks for snapshot in rank]
+    raise unknown_price(device, {**places, "tier": tier}, every)
 
 
-def _named(snapshots: Sequence[PriceSnapshot], name: str | None) -> Sequence[PriceSnapshot]:
-    if name is None:
-        return snapshots
-    found = [snapshot for snapshot in snapshots if snapshot.name == name]
-    if not found:
+def _check_name(ranks: Sequence[Sequence[PriceSnapshot]], name: str | None) -> None:
+    names = [snapshot.name for rank in ranks for snapshot in rank]
+    if name is not None and name not in names:
         raise UnknownHardwareError(
-            f"there is no price list {name!r}",
-            remedy=f"the lists are: {', '.join(snapshot.name for snapshot in snapshots)}",
+            f"there is no price list {name!r}", remedy=f"the lists are: {', '.join(names)}"
         )
-    return found
 
 
-def _latest(rows: Iterable[PriceRow]) -> list[PriceRow]:
-    """Of each region and instance, the rows of its last day."""
-    found: dict[tuple[str | None, str | None, float], list[PriceRow]] = {}
-    for row in rows:
-        found.setdefault((row.region, row.instance, row.devices), []).append(row)
-    newest = [(each, max(row.date for row in each)) for each in found.values()]
-    return [row for each, day in newest for row in each if row.date == day]
+def _latest_of(lists: Iterable[list[Listed]]) -> list[Listed]:
+    """The prices of the lists that have one of the last day, each as `_latest` has it."""
+    dated = [(max(one.row.date for one in each), each) for each in lists if each]
+    last = max(day for day, _ in dated)
+    return [one for day, each in dated if day == last for one in _latest(each)]
 
 
-def _only(rows: list[PriceRow], wanted: ListedPrice, snapshot: PriceSnapshot) -> PriceRow:
+def _latest(fitting: Iterable[Listed]) -> list[Listed]:
+    """Of each region and instance of one list, the rows of its last day."""
+    found: dict[tuple[str | None, str | None, float], list[Listed]] = {}
+    for one in fitting:
+        found.setdefault((one.row.region, one.row.instance, one.row.devices), []).append(one)
+    newest = [(each, max(one.row.date for one in each)) for each in found.values()]
+    return [one for each, day in newest for one in each if one.row.date == day]
+
+
+def _only(fitting: list[Listed], wanted: ListedPrice) -> Listed:
     # A price per instance divided by its devices: equal but for rounding is equal.
-    if len({f"{row.usd_per_device_hour:.6g}" for row in rows}) == 1:
-        return rows[0]
+    if len({f"{one.row.usd_per_device_hour:.6g}" for one in fitting}) == 1:
+        return fitting[0]
+    lists = sorted({one.snapshot.name for one in fitting})
     several = [
-        f"{row.region or '(no region)'}{f' {row.instance}' if row.instance else ''} "
-        f"{row.usd_per_device_hour:.4g}"
-        for row in sorted(rows, key=lambda row: row.usd_per_device_hour)
+        _in_words(one, with_list=len(lists) > 1)
+        for one in sorted(fitting, key=lambda one: one.row.usd_per_device_hour)
     ]
-    missing = [name for name in ("region", "instance") if len({getattr(r, name) for r in rows}) > 1]
     more = f" and {len(several) - _SHOWN} more" if len(several) > _SHOWN else ""
+    row = fitting[0].row
     raise ConfigError(
-        f"farthing.yaml: {wanted.provider} has several prices of {rows[0].device}, "
-        f"{rows[0].tier}, in {snapshot.name}: {', '.join(several[:_SHOWN])}{more} USD/h",
-        remedy=f"name its `{missing[0]}` beside the provider"
-        if missing
-        else "name another list by `snapshot`: this one contradicts itself",
+        f"farthing.yaml: {wanted.provider} has several prices of {row.device}, {row.tier}, in "
+        f"{' and '.join(lists)}: {', '.join(several[:_SHOWN])}{more} USD/h",
+        remedy=_narrower([one.row for one in fitting], lists),
     )
+
+
+def _in_words(one: Listed, *, with_list: bool) -> str:
+    instance = f" {one.row.instance}" if one.row.instance else ""
+    said = f"{one.row.region or '(no region)'}{instance} {one.row.usd_per_device_hour:.4g}"
+    return f"{said} ({one.snapshot.name})" if with_list else said
+
+
+def _narrower(rows: Sequence[PriceRow], lists: Sequence[str]) -> str:
+    """What to add to a name that means several prices."""
+    if len(lists) > 1:
+        return f"name the list beside the provider: `snapshot: {lists[0]}`, for example"
+    for name in ("region", "instance"):
+        if len({getattr(row, name) for row in rows}) > 1:
+            return f"name its `{name}` beside the provider"
+    return "name another list by `snapshot`: this one contradicts itself"

@@ -8,7 +8,9 @@ prices:
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from farthing.artifacts.dates import past
 from farthing.errors import ConfigError
 from farthing.hardware.datafile import read_mapping, read_table
 from farthing.hardware.prices.snapshot import (
@@ -26,7 +28,8 @@ def read_own(path: Path) -> PriceSnapshot:
     """The prices of a file; each row carries its own date and source.
 
     Raises:
-        ConfigError: naming the row and what is wrong in it: no date, a negative price, ...
+        ConfigError: naming the row and what is wrong in it: no date, a future one, a negative
+            price, ...
     """
     rows = _yaml_rows(path) if path.suffix in _YAML_SUFFIXES else _csv_rows(path)
     if not rows:
@@ -39,8 +42,7 @@ def read_own(path: Path) -> PriceSnapshot:
 
 def _csv_rows(path: Path) -> list[PriceRow]:
     return [
-        row_of(fields, where=f"{path}, line {line}")
-        for line, fields in read_table(path, REQUIRED_COLUMNS)
+        _row(fields, f"{path}, line {line}") for line, fields in read_table(path, REQUIRED_COLUMNS)
     ]
 
 
@@ -53,6 +55,18 @@ def _yaml_rows(path: Path) -> list[PriceRow]:
             remedy=f"each row has {', '.join(REQUIRED_COLUMNS)}",
         )
     return [
-        row_of(entry if isinstance(entry, dict) else {}, where=f"{path}, price {number}")
+        _row(entry if isinstance(entry, dict) else {}, f"{path}, price {number}")
         for number, entry in enumerate(entries, start=1)
     ]
+
+
+def _row(fields: dict[str, Any], where: str) -> PriceRow:
+    row = row_of(fields, where=where)
+    # Asked on the way in only: a list that was taken stays readable where a clock is wrong.
+    try:
+        past(row.date)
+    except ValueError as error:
+        raise ConfigError(
+            f"{where}: date: {error}", remedy="write the day on which the price was seen to hold"
+        ) from error
+    return row

@@ -75,13 +75,29 @@ def visible_boards(
         drm: where the kernel shows graphics devices.
 
     Raises:
-        ConfigError: variables name boards by their place among unlike ones, or beyond the last.
+        ConfigError: variables name boards by their place among unlike ones, or beyond the last;
+            the driver does not say what one of the boards is.
     """
     found = nvml_boards(_load() if library is None else library)
-    return (
-        *_seen(found, environment.get(_NVIDIA_VISIBLE), environment),
-        *_amd_seen(hwmon_boards(drm), environment),
-    )
+    seen = _seen(found, environment.get(_NVIDIA_VISIBLE), environment)
+    # Whoever hides a broken board can work on the others.
+    if not all(_answers(board) for board in seen):
+        others = ",".join(board.uuid for board in found if _answers(board))
+        raise ConfigError(
+            "the driver lists an accelerator, and does not say both its id and its name",
+            remedy=f"restart the driver, or hide that board: {_NVIDIA_VISIBLE}={others}",
+        )
+    return (*seen, *_amd_seen(hwmon_boards(drm), environment))
+
+
+def installed_boards(*, library: Any = None, drm: Path = DRM) -> tuple[Board, ...]:  # noqa: ANN401
+    """All accelerators of the machine, whatever hides them from this process, broken ones too.
+
+    Args:
+        library: NVIDIA's management library; None to load it, if it is there.
+        drm: where the kernel shows graphics devices.
+    """
+    return (*nvml_boards(_load() if library is None else library), *hwmon_boards(drm))
 
 
 def show_only(uuids: Sequence[str], environment: MutableMapping[str, str] = os.environ) -> None:
@@ -100,7 +116,10 @@ def show_only(uuids: Sequence[str], environment: MutableMapping[str, str] = os.e
 
 
 def nvml_boards(library: Any) -> tuple[Board, ...]:  # noqa: ANN401
-    """All boards of NVIDIA's driver in the order of their slots; none where it does not answer."""
+    """All boards of NVIDIA's driver in the order of their slots; none where it does not answer.
+
+    The id or the name of a board of which the driver does not say it is empty.
+    """
     if library is None or library.nvmlInit_v2() != 0:
         return ()
     count = ctypes.c_uint()
@@ -167,11 +186,12 @@ def _nvml_board(library: Any, handle: ctypes.c_void_p) -> Board:  # noqa: ANN401
 def _asked(function: Any, handle: ctypes.c_void_p) -> str:  # noqa: ANN401
     text = ctypes.create_string_buffer(_TEXT_BYTES)
     if function(handle, text, ctypes.c_uint(_TEXT_BYTES)) != 0:
-        raise ConfigError(
-            "the driver lists an accelerator, and says neither its id nor its name",
-            remedy=f"restart the driver, or hide its boards: {_NVIDIA_VISIBLE}=",
-        )
+        return ""
     return text.value.decode("utf-8", "replace")
+
+
+def _answers(board: Board) -> bool:
+    return bool(board.uuid and board.name)
 
 
 def _number(function: Any, handle: ctypes.c_void_p, kind: Any) -> Callable[[], int]:  # noqa: ANN401

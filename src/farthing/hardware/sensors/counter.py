@@ -113,7 +113,7 @@ class Counter:
     def _now(self) -> int:
         try:
             return int(self._read())
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, OverflowError) as error:
             raise lost(f"cannot be read: {error}") from error
 
     def _between(self, counts: int, seconds: float) -> SensorEnergy:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from farthing.artifacts.settings import ReadingsFile
 from farthing.hardware.machine import Host, Machine, available_threads, held_threads
-from farthing.hardware.sensors.boards import Board
+from farthing.hardware.sensors.boards import Board, installed_boards
 from farthing.hardware.sensors.counter import EnergySensor, SharedSensor
 from farthing.hardware.sensors.rapl import POWERCAP, package_sensors
 from farthing.hardware.sensors.readings import WHOLE_MACHINE, ReadingsSensor
@@ -56,6 +56,7 @@ def find_loads(
     boards: Sequence[Board] = (),
     readings: ReadingsFile | None = None,
     root: Path | None = None,
+    installed: Sequence[Board] | None = None,
     powercap: Path = POWERCAP,
     cpus: Path = CPUS,
 ) -> tuple[Load, ...]:
@@ -66,6 +67,8 @@ def find_loads(
         boards: its accelerators.
         readings: of the whole machine, from `farthing.yaml`; they go before every other sensor.
         root: the folder of `farthing.yaml`.
+        installed: all accelerators of the machine, those that this process cannot see included;
+            None to ask their drivers.
         powercap: where the kernel shows the processors' counters.
         cpus: the kernel's folder about processors.
 
@@ -74,7 +77,8 @@ def find_loads(
     """
     packages = _packages(cpus)
     if readings is not None:
-        return (_whole(machine, readings, root or Path.cwd(), packages),)
+        share = _share_of_machine(machine, packages, installed)
+        return (_whole(machine, readings, root or Path.cwd(), share),)
     by_id = {board.covers: board for board in boards}
     found = [
         Load(load.covers, by_id[load.covers].sensor(), load.watts) if load.covers in by_id else load
@@ -113,15 +117,28 @@ def _processors(
     return tuple(loads)
 
 
-def _whole(
-    machine: Machine, readings: ReadingsFile, root: Path, packages: Mapping[int, str]
-) -> Load:
+def _whole(machine: Machine, readings: ReadingsFile, root: Path, share: float) -> Load:
     sensor: EnergySensor = ReadingsSensor(readings.method, root / readings.file)
-    if machine.host is None and packages and machine.devices < len(packages):
-        sensor = SharedSensor(sensor, machine.devices / len(packages))
+    if share < 1:
+        sensor = SharedSensor(sensor, share)
     # The machine draws at least what the model says of its devices.
     watts = total((load.watts for load in modelled_loads(machine)), "W")
     return Load(WHOLE_MACHINE, sensor, watts)
+
+
+def _share_of_machine(
+    machine: Machine, packages: Mapping[int, str], installed: Sequence[Board] | None
+) -> float:
+    """The part of the machine's devices that this process holds; 1 where nobody knows of others.
+
+    Processes beside it hold the others: what all of them are billed is what was read once.
+    """
+    if machine.host is None:
+        there = len(packages)
+    else:
+        # Without the variables that hide boards from this process.
+        there = len(installed_boards() if installed is None else installed)
+    return machine.devices / there if machine.devices < there else 1.0
 
 
 def _threads(covers: str, threads: int, watts: Quantity | None) -> Load:

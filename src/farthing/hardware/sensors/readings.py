@@ -28,6 +28,11 @@ WHOLE_MACHINE = "the whole machine"
 
 # A meter that has been silent for so long writes no more.
 _SILENT_SECONDS = 300.0
+# What a line can raise; the last two from numbers too large and brackets too deep.
+_NO_READING = (
+    *(ValueError, TypeError, KeyError, AttributeError),
+    *(OverflowError, RecursionError),
+)
 _EXAMPLE = '{"time_utc": "2026-01-31T12:00:00Z", "watts": 412.5}'
 
 Unit = Literal["watts", "joules"]
@@ -212,7 +217,7 @@ class ReadingsSensor:
             at = datetime.datetime.fromisoformat(fields.pop("time_utc"))
             ((unit, value),) = fields.items()
             value = float(value)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except _NO_READING as error:
             raise self._wrong(f"it is no reading ({type(error).__name__}: {error})") from error
         if at.tzinfo is None:
             raise self._wrong("time_utc names no zone: end it in Z")

@@ -27,6 +27,7 @@ from farthing.artifacts.expense import Expense, Reading
 from farthing.artifacts.holding import Holding
 from farthing.artifacts.manifest import MANIFEST_NAME, Manifest, read_manifest, verify_files
 from farthing.artifacts.rates import RatesRecord
+from farthing.artifacts.withdrawal import Withdrawal
 from farthing.artifacts.workspace import Workspace
 from farthing.errors import ArtifactError, BookError, UsageError
 
@@ -131,6 +132,7 @@ class _Before:
     ended: set[int] = field(default_factory=set)
     plans: set[str] = field(default_factory=set)
     held: dict[str, Holding] = field(default_factory=dict)
+    by_hand: set[str] = field(default_factory=set)
 
     def take(self, record: Record) -> None:
         body = record.body
@@ -142,6 +144,11 @@ class _Before:
             self.ended.add(body.run)
         elif isinstance(body, Holding):
             self.held[record.entry.digest] = body
+        elif isinstance(body, Withdrawal):
+            self.by_hand.discard(body.entry)
+            self.held.pop(body.entry, None)
+        if isinstance(body, (Expense, Reading, Holding)):
+            self.by_hand.add(record.entry.digest)
 
 
 def _check_runs(records: list[Record], where: str) -> list[Finding]:
@@ -187,6 +194,8 @@ def _sum_problem(body: Body, before: _Before) -> str | None:
         return "a reading names a holding that was not entered before it"
     if isinstance(body, Holding) and any(body.overlaps(other) for other in before.held.values()):
         return "a machine is held twice at the same time"
+    if isinstance(body, Withdrawal) and body.entry not in before.by_hand:
+        return "a withdrawal names no expense, reading or holding that stands before it"
     return None
 
 
