@@ -1,5 +1,7 @@
 """Predicted memory against what autograd keeps and what torch's allocator hands out."""
 
+import gc
+
 import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
@@ -80,6 +82,8 @@ def test_the_formula_holds_for_every_setting_that_changes_what_is_kept(build, vo
 def _allocated(model, optimizer, batches, step):
     """The most bytes that the tensors of one step took beside those that stay."""
     kinds = [ProfilerActivity.CPU]
+    # Tensors that other tests left behind may be freed at any moment, and would be taken off.
+    gc.collect()
     with profile(activities=kinds, profile_memory=True) as found:
         for tokens_BW in batches:
             _loss(model, tokens_BW).backward()
