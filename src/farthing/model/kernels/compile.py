@@ -17,11 +17,17 @@ import os
 import platform
 import shlex
 import shutil
-import stat
 import subprocess
 import tempfile
 from pathlib import Path
 
+from farthing.artifacts.cache import (
+    PRIVATE,
+    CacheError,
+    UntrustedCacheError,
+    cache_folder,
+    check_private,
+)
 from farthing.artifacts.canonical import digest_file, digest_json
 
 SOURCES = Path(__file__).parent / "cpu"
@@ -36,35 +42,19 @@ _FLAGS = [
 ]
 _OPENMP = "-fopenmp"
 _TIMEOUT_SECONDS = 120
-# What others may do with the cache is run in this process: nobody else may write there.
-_PRIVATE = stat.S_IRWXU
-_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
-_ROOT = 0
 
 
 class CompileError(Exception):
-    """Why there is no library: no compiler, no place for it, or what the compiler said."""
-
-
-class UntrustedCacheError(CompileError):
-    """Somebody else could have written what would be loaded."""
+    """Why there is no library: no compiler, or what the compiler said."""
 
 
 def kernel_cache() -> Path:
     """The folder of compiled kernels; it need not exist.
 
     Raises:
-        CompileError: nothing says where it is.
+        CacheError: nothing says where it is.
     """
-    if cache := os.environ.get("FARTHING_CACHE"):
-        return Path(cache) / "kernels"
-    # Its specification: a relative path is to be ignored.
-    if (cache := os.environ.get("XDG_CACHE_HOME")) and Path(cache).is_absolute():
-        return Path(cache) / "farthing" / "kernels"
-    try:
-        return Path.home() / ".cache" / "farthing" / "kernels"
-    except RuntimeError as error:
-        raise CompileError(f"FARTHING_CACHE is not set: {error}") from None
+    return cache_folder("kernels")
 
 
 def load_library() -> tuple[ctypes.CDLL, str]:
@@ -72,6 +62,7 @@ def load_library() -> tuple[ctypes.CDLL, str]:
 
     Raises:
         CompileError: they cannot be had here.
+        CacheError: there is no private place to keep them.
     """
     reasons: list[str] = []
     # Where torch brought no OpenMP runtime under its common name, the kernels use one thread.
@@ -80,7 +71,7 @@ def load_library() -> tuple[ctypes.CDLL, str]:
             library = ctypes.CDLL(str(_cached(flags)))
         except UntrustedCacheError:
             raise
-        except (OSError, CompileError) as error:
+        except (OSError, CacheError, CompileError) as error:
             reasons.append(str(error))
         else:
             threads = "".join(f", one thread: {reason}" for reason in reasons)
@@ -103,7 +94,7 @@ def _cached(flags: list[str]) -> Path:
     if _is_whole(folder):
         return folder / _LIBRARY
     folder.parent.parent.mkdir(parents=True, exist_ok=True)
-    folder.parent.mkdir(mode=_PRIVATE, exist_ok=True)
+    folder.parent.mkdir(mode=PRIVATE, exist_ok=True)
     if folder.exists():
         shutil.rmtree(folder)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
@@ -124,36 +115,12 @@ def _is_whole(folder: Path) -> bool:
         UntrustedCacheError: somebody else could have written it.
     """
     for path in (folder.parent, folder, folder / _LIBRARY):
-        _check_private(path)
+        check_private(path)
     try:
         note = json.loads((folder / _NOTE).read_text(encoding="utf-8"))
         return bool(note["library"] == digest_file(folder / _LIBRARY))
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return False
-
-
-def _check_private(path: Path) -> None:
-    """That nobody but the user (or root) can change what is there.
-
-    Raises:
-        UntrustedCacheError: somebody can.
-    """
-    try:
-        status = path.lstat()
-    except FileNotFoundError:
-        return
-    if stat.S_ISLNK(status.st_mode):
-        problem, remedy = "is a symbolic link", "remove it"
-    elif status.st_uid not in (os.geteuid(), _ROOT):
-        problem, remedy = (
-            f"belongs to user {status.st_uid}",
-            "set FARTHING_CACHE to your own folder",
-        )
-    elif status.st_mode & _WRITABLE_BY_OTHERS:
-        problem, remedy = "can be written by others", f"chmod go-w {shlex.quote(str(path))}"
-    else:
-        return
-    raise UntrustedCacheError(f"{path} {problem}: code is not loaded from there ({remedy})")
 
 
 def _compiled(scratch: Path, flags: list[str]) -> Path:
@@ -165,7 +132,7 @@ def _compiled(scratch: Path, flags: list[str]) -> Path:
     reasons: list[str] = []
     for compiler in _compilers():
         folder = scratch / str(len(reasons))
-        folder.mkdir(mode=_PRIVATE)
+        folder.mkdir(mode=PRIVATE)
         try:
             _compile(compiler, flags, folder)
         except (OSError, subprocess.SubprocessError) as error:
@@ -195,7 +162,7 @@ def _compile(compiler: list[str], flags: list[str], folder: Path) -> None:
     # Linked without the arithmetic flags: some compilers would change the whole process's
     # treatment of tiny numbers. Without -fopenmp: torch's threads, not a second pool.
     _run([*compiler, "-shared", *map(str, objects), "-o", str(library), "-lm"])
-    library.chmod(_PRIVATE)
+    library.chmod(PRIVATE)
     version = subprocess.run(
         [*compiler, "--version"], capture_output=True, check=False, timeout=_TIMEOUT_SECONDS
     ).stdout.decode(errors="replace")

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from farthing.artifacts.cache import CacheError
 from farthing.errors import ConfigError
 from farthing.model.kernels.compile import SOURCES, CompileError, load_library
 from farthing.model.kernels.precision import product_dtype
@@ -100,7 +101,7 @@ def _library() -> tuple[ctypes.CDLL | None, str]:
         return None, f"torch's own operators: {_SWITCH}=plain"
     try:
         return load_library()
-    except CompileError as error:
+    except (CacheError, CompileError) as error:
         return None, f"torch's own operators: {error}"
 
 

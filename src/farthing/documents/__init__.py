@@ -1,0 +1,1 @@
+"""Raw documents as record batches: readers, language, signals of quality."""
