@@ -12,7 +12,7 @@ import platform
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
 
@@ -22,6 +22,8 @@ from farthing.artifacts.canonical import digest_file, digest_json
 P = ParamSpec("P")
 R = TypeVar("R")
 
+# numba's own types follow none of its functions' arguments.
+_njit: Any = numba.njit
 _OPTIONS = {"nogil": True, "error_model": "numpy"}
 
 
@@ -33,18 +35,19 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """
     folder = _cache()
     if folder is None:
-        return cast(Callable[P, R], numba.njit(**_OPTIONS)(function))
+        return cast(Callable[P, R], _njit(**_OPTIONS)(function))
     # Read at the decoration only; put back, since a program beside farthing may use numba too.
-    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(folder)
+    settings: Any = numba.config
+    before, settings.CACHE_DIR = settings.CACHE_DIR, str(folder)
     try:
-        return cast(Callable[P, R], numba.njit(cache=True, **_OPTIONS)(function))
+        return cast(Callable[P, R], _njit(cache=True, **_OPTIONS)(function))
     finally:
-        numba.config.CACHE_DIR = before
+        settings.CACHE_DIR = before
 
 
 def inlined(function: Callable[P, R]) -> Callable[P, R]:
     """A small helper of compiled functions: its body is put where it is called."""
-    return cast(Callable[P, R], numba.njit(inline="always", **_OPTIONS)(function))
+    return cast(Callable[P, R], _njit(inline="always", **_OPTIONS)(function))
 
 
 @cache

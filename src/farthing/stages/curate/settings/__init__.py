@@ -1,0 +1,1 @@
+"""The sections of the corpus settings, one a file."""
