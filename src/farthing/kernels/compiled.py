@@ -2,13 +2,15 @@
 
 numba looks for changes in the file of the function that is called, and in no other: after a change
 in a helper it would go on with the old machine code. So the cache's folder is named after a digest
-of this whole room, and of numba's and Python's versions. What lies there is run (and its index is
-a pickle), so it is used only where nobody else can write.
+of the function's file and of all files of this room that it imports, and of numba's and Python's
+versions. What lies there is run (and its index is a pickle), so it is used only where nobody else
+can write.
 """
 
 from __future__ import annotations
 
 import platform
+import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -22,6 +24,8 @@ from farthing.artifacts.canonical import digest_file, digest_json
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_ROOM = Path(__file__).parent
+_IMPORT = re.compile(r"^from farthing\.kernels\.(\w+) import", re.MULTILINE)
 # numba's own types follow none of its functions' arguments.
 _njit: Any = numba.njit
 _OPTIONS = {"nogil": True, "error_model": "numpy"}
@@ -33,7 +37,7 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     Integers in it wrap around. Mixing int64 with uint64 makes float64 in numba: write the operands
     of hashes as `np.uint64`.
     """
-    folder = _cache()
+    folder = _cache(function.__module__.rpartition(".")[2])
     if folder is None:
         return cast(Callable[P, R], _njit(**_OPTIONS)(function))
     # Read at the decoration only; put back, since a program beside farthing may use numba too.
@@ -50,16 +54,25 @@ def inlined(function: Callable[P, R]) -> Callable[P, R]:
     return cast(Callable[P, R], _njit(inline="always", **_OPTIONS)(function))
 
 
+def sources_of(name: str) -> dict[str, str]:
+    """Digest of the file `name`.py of this room and of each that it imports, directly or not."""
+    digests: dict[str, str] = {}
+    waiting = [name]
+    while waiting:
+        path = _ROOM / f"{waiting.pop()}.py"
+        if path.name not in digests:
+            digests[path.name] = digest_file(path)
+            waiting += _IMPORT.findall(path.read_text(encoding="utf-8"))
+    return digests
+
+
 @cache
-def _cache() -> Path | None:
+def _cache(name: str) -> Path | None:
     """Where machine code is kept; None where no private place can be had: it works, slower."""
-    sources = {path.name: digest_file(path) for path in sorted(Path(__file__).parent.glob("*.py"))}
-    key = digest_json(
-        {"sources": sources, "numba": numba.__version__, "python": platform.python_version()}
-    )
+    versions = {"numba": numba.__version__, "python": platform.python_version()}
     try:
         room = cache_folder("numba")
-        folder = room / key[:16]
+        folder = room / digest_json({"sources": sources_of(name), **versions})[:16]
         room.parent.mkdir(parents=True, exist_ok=True)
         for path in (room, folder):
             path.mkdir(mode=PRIVATE, exist_ok=True)
