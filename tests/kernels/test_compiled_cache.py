@@ -1,4 +1,4 @@
-"""Machine code is kept in a private folder, and made anew when any file that it came from changes."""
+"""Machine code is kept in a private folder, and made anew when a file it came from changes."""
 
 import os
 import subprocess
