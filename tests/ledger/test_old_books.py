@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from farthing.artifacts.curation_step import CurationStep
 from farthing.artifacts.entries import RULES_VERSION, Genesis, Plan, RunEnd, RunStart, read_book
 from farthing.artifacts.settings import WorkspaceSettings
 from farthing.artifacts.workspace import Workspace
@@ -24,7 +25,7 @@ def old(tmp_path):
 
 
 def test_it_was_written_under_older_rules_and_lacks_what_is_new(old):
-    assert RULES_VERSION == 2
+    assert RULES_VERSION == 3
     lines = [json.loads(line) for line in old.book_file.read_text("utf-8").splitlines()]
     assert lines[0]["body"]["rules_version"] == 1
     starts = [line["body"] for line in lines if line["kind"] == "run.start"]
@@ -69,3 +70,32 @@ def test_it_verifies_but_for_the_artifacts_that_are_not_stored_with_it(old):
     verdict = verify_workspace(old)
     assert verdict.ok, [finding for finding in verdict.findings if not finding.ok]
     assert sum(finding.check == "journal" for finding in verdict.findings) == 6
+
+
+@pytest.fixture
+def before_steps(tmp_path):
+    """Of rules 2: curation 1 h, training 8 h, evaluation 1 h; rates, and 2 dollars of storage."""
+    return Workspace(shutil.copytree(BOOKS / "rules-2", tmp_path / "old"))
+
+
+def test_a_book_of_rules_2_has_what_came_with_them_and_no_steps_of_curation(before_steps):
+    bodies = [record.body for record in read_book(before_steps.book_file).records]
+    assert isinstance(bodies[0], Genesis)
+    assert bodies[0].rules_version == 2
+    starts = [body for body in bodies if isinstance(body, RunStart)]
+    assert [ref.digest for start in starts for ref in start.inputs] == ["c" * 64, "5" * 64]
+    assert not any(isinstance(body, CurationStep) for body in bodies)
+    assert all(finding.ok for finding in verify_workspace(before_steps).findings)
+
+
+def test_the_bill_of_a_book_of_rules_2_is_what_it_was(before_steps):
+    bill = make_bill(before_steps, WorkspaceSettings(), book_only=True)
+    assert bill.total.wall_hours.value == pytest.approx(10.0)
+    # 10 h of two devices at half a dollar, and the storage.
+    assert bill.total.usd["spot"].value == pytest.approx(12.0)
+    # 10 W for 10 h, half as much again for the site, at 100 g/kWh.
+    assert bill.total.kwh.value == pytest.approx(0.15)
+    assert bill.total.kg_co2e.value == pytest.approx(0.015)
+    ((a, b),) = [family.members for family in bill.families]
+    assert (a.marginal.wall_hours.value, b.marginal.wall_hours.value) == pytest.approx((0.25, 0.0))
+    assert bill.steps.lines == ()

@@ -8,7 +8,8 @@ import pytest
 
 from farthing.artifacts.workspace import Workspace
 from farthing.errors import ConfigError, UsageError, WorkspaceError
-from farthing.report.run import REPORT_NAME, is_report, write_report
+from farthing.report.run import REPORT_NAME, write_report
+from farthing.report.target import is_report
 
 
 def test_the_page_stands_in_the_workspace_unless_told_otherwise(workspace, tmp_path):

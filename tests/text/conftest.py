@@ -5,11 +5,14 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
-from farthing.stages.curate.config import CurateConfig
-from farthing.stages.curate.run import curate
-from farthing.text.corpus import Corpus
+from farthing.artifacts.manifest import write_manifest
+from farthing.documents.batch import large_strings
+from farthing.stages.curate.encode import EncodedPiece, encode_piece, join_pieces
+from farthing.text.corpus import KIND, Corpus
+from farthing.text.tokenizer import byte_vocabulary
 
 WORDS = {
     "en": [
@@ -73,13 +76,33 @@ def made_up_documents(count: int) -> list[dict[str, object]]:
     ]
 
 
+def batch_of(documents: list[dict[str, object]]) -> pa.RecordBatch:
+    """The documents as curation hands them over; every tenth in dev, every tenth in test."""
+    names = ("id", "language", "work")
+    columns = {name: pa.array([str(each[name]) for each in documents]) for name in names}
+    columns["text"] = large_strings([str(each["text"]) for each in documents])
+    columns["domain"] = columns["language"]
+    columns["source"] = columns["licence"] = pa.array(["unstated"] * len(documents))
+    sides = {3: "dev", 7: "test"}
+    columns["split"] = pa.array([sides.get(n % 10, "train") for n in range(len(documents))])
+    return pa.RecordBatch.from_pydict(columns)
+
+
 @pytest.fixture(scope="session")
 def small_corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     """Two domains of made-up text, 60 documents each, as byte tokens."""
     folder = tmp_path_factory.mktemp("small_corpus")
-    source = write_jsonl(folder / "raw.jsonl", made_up_documents(60))
-    config = CurateConfig(sources=(str(source),), tokenizer="bytes", held_out_share=0.1)
-    return curate(config, folder / "corpus", "key")
+    piece, corpus = folder / "piece", folder / "corpus"
+    tokenizer = byte_vocabulary()
+    for made in (piece, corpus):
+        made.mkdir()
+    encode_piece([batch_of(made_up_documents(60))], tokenizer, piece)
+    tokenizer.save(corpus)
+    detail = join_pieces([EncodedPiece(piece, {"raw": "00"})], tokenizer, corpus, ("en", "zh"))
+    stated = {"fingerprint": tokenizer.fingerprint, "vocab_size": tokenizer.vocab_size}
+    detail = {"domains": ["en", "zh"], "tokenizer": {"kind": "bytes", **stated}, **detail}
+    write_manifest(corpus, kind=KIND, input_key="key", detail=detail)
+    return Corpus.open(corpus, verify=True)
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@
 Declared here, below `ledger`, so that `verify` and reports read a book without sharing any code
 with what wrote it. Every invocation of a stage is a *run* with a number. The bill counts the work
 of runs only (`RunEnd`, or the last heartbeat of a run without an end); the work in `Evaluation`
-and `Extraction` says which part of a run's work a member caused ("of which") and is never added.
+and `Extraction` says which part of a run's work a member caused ("of which") and is never added,
+nor is the part of a `CurationStep`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pydantic import Field, ValidationError, model_validator
 from farthing.artifacts.body import Body
 from farthing.artifacts.canonical import sha256_hex
 from farthing.artifacts.chain import ChainFile, Entry, Head, walk
+from farthing.artifacts.curation_step import CurationStep
 from farthing.artifacts.expense import Expense, Reading
 from farthing.artifacts.holding import Holding
 from farthing.artifacts.keys import read_head
@@ -29,10 +31,11 @@ from farthing.artifacts.work import Work
 from farthing.errors import BookError
 
 # Rules 2 have entries that rules 1 lack (rates, expenses, readings, what was held), and further
-# fields in the others: a run's inputs and phases, what a plan inherits, energy by parts. A book of
-# rules 1 is read as it stands and goes on under these; a program that knows only rules 1 refuses
-# the first entry that it does not understand, and so never adds up a part of a book.
-RULES_VERSION = 2
+# fields in the others: a run's inputs and phases, what a plan inherits, energy by parts. Rules 3
+# have the steps of a curation. A book of earlier rules is read as it stands and goes on under
+# these; a program that knows only earlier rules refuses the first entry that it does not
+# understand, and so never adds up a part of a book.
+RULES_VERSION = 3
 
 Purpose = Literal[
     "curation",
@@ -287,6 +290,7 @@ BODIES: dict[str, type[Body]] = {
         RunEnd,
         Evaluation,
         Extraction,
+        CurationStep,
         RatesRecord,
         Expense,
         Reading,

@@ -161,21 +161,57 @@ def verify(
 
 
 def report(
+    corpus: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[CORPUS]",
+            help="With --data: a folder under corpora/, or the start of its name or digest.",
+        ),
+    ] = None,
+    data: Annotated[
+        bool,
+        typer.Option("--data", help="About a corpus instead: what was dropped, why, and samples."),
+    ] = False,
     run: RunOption = None,
     workspace: WorkspaceOption = HERE,
     out: Annotated[
-        Path | None, typer.Option(help="The file to write; WORKSPACE/report.html if left out.")
+        Path | None,
+        typer.Option(help="The file to write; WORKSPACE/report.html, or data.html, if left out."),
     ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Overwrite an .html file that is no report of ours.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write one self-contained HTML page about a family: quality, cost, data, samples."""
+    """Write one self-contained HTML page about a family: quality, cost, data, samples.
+
+    With --data it is about a corpus: the funnel of its curation with reasons, what stayed in which
+    language and domain, samples kept and dropped side by side, near-duplicates, contamination.
+    """
     from farthing.artifacts.workspace import Workspace
+    from farthing.errors import UsageError
+    from farthing.report.data_page import write_data_page
     from farthing.report.run import write_report
 
-    written = write_report(Workspace(workspace), run, out, replace=replace)
+    if corpus is not None and not data:
+        raise UsageError(
+            f"{corpus!r} names a corpus, and a report without --data is about a family",
+            remedy="add --data, or name the family's run with --run",
+        )
+    if data and run is not None:
+        raise UsageError(
+            "--run names a family, and a report with --data is about a corpus",
+            remedy="leave one of them out",
+        )
+    of = Workspace(workspace)
+    if data:
+        page = write_data_page(of, corpus, out, replace=replace)
+        if as_json:
+            print_json(page.to_json())
+        else:
+            print(page.path)
+        return
+    written = write_report(of, run, out, replace=replace)
     if as_json:
         print_json(written.to_json())
     else:

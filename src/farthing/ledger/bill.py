@@ -28,6 +28,7 @@ from farthing.ledger.rates import Pricing, make_pricing, other_rates
 from farthing.ledger.rates_text import missing_rates, rates_notes, several_devices
 from farthing.ledger.reading_notes import reading_notes
 from farthing.ledger.shared_costs import SharedCost
+from farthing.ledger.step_lines import StepEntries, StepSplit, split_by_step, steps_in
 from farthing.ledger.tree import CostTree
 from farthing.ledger.unknown_energy import unknown_energy
 
@@ -86,6 +87,7 @@ class Bill:
         expenses: money beside the hours of devices, and idle time.
         purposes: sums of the runs per purpose.
         phases: the runs by what they were doing.
+        steps: curations by their steps.
         total: the sum of all lines and expenses.
         families: the members of every plan, three ways.
         basis: on what the figures rest (prices, PUE, grid), in words.
@@ -103,6 +105,7 @@ class Bill:
     expenses: tuple[BillLine, ...]
     purposes: dict[Purpose, Figures]
     phases: PhaseSplit
+    steps: StepSplit
     total: Figures
     families: tuple[FamilyCost, ...]
     basis: tuple[str, ...]
@@ -141,6 +144,7 @@ class Bill:
             "sums": {name: figures.to_json() for name, figures in self.sums.items()},
             "lost": self.lost.to_json() if self.lost else None,
             "phases": self.phases.to_json(),
+            "steps": self.steps.to_json(),
             "total": self.total.to_json(),
             "families": [family.to_json() for family in self.families],
             "basis": list(self.basis),
@@ -160,6 +164,7 @@ class Accounts:
         project: the book's name for itself.
         tree: its artifacts and runs.
         pricing: the rates of each run.
+        steps: what the book says of the steps of each curation.
         expenses: money beside the hours of devices, and idle time.
         unknown: carbon that no series by the hour says any more, in words.
         left_out: what no figure contains.
@@ -171,6 +176,7 @@ class Accounts:
     project: str
     tree: CostTree
     pricing: Pricing
+    steps: dict[int, tuple[StepEntries, ...]]
     expenses: tuple[SharedCost, ...]
     unknown: tuple[str, ...]
     left_out: tuple[str, ...]
@@ -222,6 +228,7 @@ def read_accounts(
         project=genesis.project,
         tree=tree,
         pricing=pricing,
+        steps=steps_in(records),
         expenses=expenses,
         unknown=unknown,
         left_out=left_out(pricing, runs, settings, workspace.root),
@@ -272,6 +279,7 @@ def make_bill(
         expenses=expenses,
         purposes=purposes,
         phases=split_by_phase(runs, pricing),
+        steps=split_by_step(accounts.steps, runs, pricing),
         total=add_figures([line.figures for line in lines] + [line.figures for line in expenses]),
         families=families,
         basis=rates_notes(pricing, len(runs)),

@@ -39,6 +39,8 @@ def print_bill(bill: Bill, console: Console) -> None:
     _print_runs(bill, basis, console)
     _print_table(_sums_table(bill, basis), console)
     _print_table(bill.phases.table(basis), console)
+    if bill.steps.lines:
+        _print_table(bill.steps.table(basis), console)
     _print_table(_total_table("Total of the book", bill.total), console)
     for family in bill.families:
         _print_family(family, basis, console)

@@ -165,6 +165,9 @@ def _sums(bill: Bill | ArtifactBill) -> list[ShownSum]:
         if bill.lost is not None:
             sums["of all runs: failed, killed, stopped or not ended"] = bill.lost
         sums.update((f"phase: {name}", each) for name, each in bill.phases.sums().items())
+        sums.update(
+            (f"run {line.run}, of which {line.step}", line.figures) for line in bill.steps.lines
+        )
         for family in bill.families:
             sums[f"{family.name}: parent (everything else)"] = family.parent
             for shape, figures in family.unregistered.items():

@@ -15,8 +15,7 @@ from farthing.report.sections.members import members_section
 from farthing.report.sections.overview import overview
 from farthing.report.sections.serving import serving_section
 from farthing.report.sections.text import data_section, lineage_section, samples_section
-
-GENERATOR = "farthing report"
+from farthing.report.target import GENERATOR
 
 
 def render(facts: ReportFacts) -> bytes:

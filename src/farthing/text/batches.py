@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from farthing.artifacts.canonical import sha256_hex
 from farthing.text.corpus import Corpus
-from farthing.text.order import DataOrder, Location
+from farthing.text.order import Location, Phase, PhasedOrder
 
 
 @dataclass(frozen=True)
@@ -51,27 +51,30 @@ class Batches:
         weights: Mapping[str, float] | None,
         seed: int,
         first: int = 0,
+        sequences: int | None = None,
     ) -> None:
         """Lay out the order over the training split of `corpus`.
 
         Args:
             corpus: what to read.
             context: input tokens of a sequence.
-            weights: share of the sequences for each domain; None in proportion to the training
-                tokens.
+            weights: share of the sequences for each domain; None for the mixture that the corpus
+                states, and where it states none, in proportion to the training tokens.
             seed: of the data order.
             first: sequence of that order which this run calls its sequence 0.
+            sequences: of the whole order, which the phases of a stated mixture are shares of; None
+                reads in the first phase only.
 
         Raises:
             ConfigError: weights that make no mixture of this corpus.
             CorpusError: a domain is shorter than one window.
         """
         lengths = {domain: corpus.tokens("train", domain) for domain in corpus.domains}
-        self.order = DataOrder(lengths, lengths if weights is None else weights, context, seed)
+        self.order = PhasedOrder(lengths, _phases(corpus, weights), context, seed, sequences)
         self.first = first
         self._corpus = corpus
         self._window = context + 1
-        self._shards = {domain: corpus.shard("train", domain) for domain in self.order.quotas}
+        self._shards = {domain: corpus.shard("train", domain) for domain in self.order.domains}
 
     def batch(self, first: int, count: int) -> Batch:
         """Sequences `first` to `first + count - 1` of this run."""
@@ -99,6 +102,19 @@ class Batches:
     def _read(self, place: Location) -> npt.NDArray[np.int64]:
         tokens = self._shards[place.domain].tokens
         return tokens[place.start : place.start + self._window].astype(np.int64)
+
+
+def _phases(corpus: Corpus, weights: Mapping[str, float] | None) -> tuple[Phase, ...]:
+    if weights is not None:
+        return (Phase(1.0, weights),)
+    stated = corpus.mixture
+    if stated is None:
+        lengths = {domain: corpus.tokens("train", domain) for domain in corpus.domains}
+        return (Phase(1.0, lengths),)
+    return tuple(
+        Phase(until, {each.stream: each.weights[number] for each in stated.streams})
+        for number, until in enumerate(stated.until)
+    )
 
 
 def count_attended_pairs(tokens_BT: npt.NDArray[np.int64], end_of_text: int) -> int:

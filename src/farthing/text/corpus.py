@@ -2,46 +2,51 @@
 
 manifest.json
 tokenizer.json
-documents.jsonl          provenance: one line per document, in the order of the shards
+documents.parquet        provenance: one row per document, in the order of the shards
+sources.parquet          the files that were read (see farthing.text.provenance)
+pieces.jsonl             what each part was made from, as a chain (see farthing.text.chain)
 train/DOMAIN/            token shards (see farthing.text.shards); the same under dev/ and test/
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from farthing.artifacts.curation import Mixture
 from farthing.artifacts.manifest import Manifest, read_manifest, verify_files
 from farthing.errors import ArtifactError, CorpusError
+from farthing.text.chain import PIECES_NAME, PieceLink, verify_chain
+from farthing.text.provenance import (
+    DOCUMENTS_NAME,
+    SOURCES_NAME,
+    SPLITS,
+    DocumentRecord,
+    Split,
+    document_batches,
+    records_of,
+)
 from farthing.text.shards import TokenShard
 from farthing.text.tokenizer import Tokenizer
 
 KIND = "corpus"
-DOCUMENTS_NAME = "documents.jsonl"
 TOKENIZER_NAME = "tokenizer.json"
+_REQUIRED = (DOCUMENTS_NAME, SOURCES_NAME, PIECES_NAME, TOKENIZER_NAME)
 
-Split = Literal["train", "dev", "test"]
-SPLITS: tuple[Split, ...] = ("train", "dev", "test")
-
-
-class DocumentRecord(BaseModel):
-    """One line of `documents.jsonl`: what is known about a document besides its text."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    id: str
-    source: str
-    licence: str
-    language: str
-    domain: str
-    work: str
-    split: Split
-    bytes: int
-    tokens: int
+__all__ = [
+    "DOCUMENTS_NAME",
+    "KIND",
+    "SPLITS",
+    "TOKENIZER_NAME",
+    "Corpus",
+    "DocumentRecord",
+    "Split",
+]
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ class Corpus:
         """
         manifest = read_manifest(directory, kind=KIND)
         if verify:
-            verify_files(directory, manifest, required=(DOCUMENTS_NAME, TOKENIZER_NAME))
+            verify_files(directory, manifest, required=_REQUIRED)
         tokenizer = Tokenizer.load(directory)
         stated = manifest.detail["tokenizer"]["fingerprint"]
         if tokenizer.fingerprint != stated:
@@ -116,11 +121,22 @@ class Corpus:
 
     def documents(self, split: Split, domain: str) -> Iterator[DocumentRecord]:
         """Provenance of the documents of one shard, in its order."""
-        with (self.directory / DOCUMENTS_NAME).open(encoding="utf-8") as file:
-            for line in file:
-                record = DocumentRecord.model_validate_json(line)
-                if record.split == split and record.domain == domain:
-                    yield record
+        for batch in document_batches(self.directory):
+            yield from records_of(_rows(batch, split=split, domain=domain))
+
+    @property
+    def mixture(self) -> Mixture | None:
+        """How curation says that training should draw from the domains; None where it does not."""
+        stated = self.manifest.detail.get("mixture")
+        return None if stated is None else Mixture.model_validate_json(json.dumps(stated))
+
+    def verify_pieces(self) -> tuple[PieceLink, ...]:
+        """Check the chain of pieces and every token against it (reads all shards once).
+
+        Raises:
+            ArtifactError: naming the first link that is broken.
+        """
+        return verify_chain(self.directory, str(self.manifest.detail["pieces"]["head"]))
 
     def _check_domain(self, domain: str) -> None:
         if domain not in self.domains:
@@ -128,3 +144,8 @@ class Corpus:
                 f"the corpus {self.directory} has no domain {domain!r}",
                 remedy=f"its domains are: {', '.join(self.domains)}",
             )
+
+
+def _rows(batch: pa.RecordBatch, *, split: Split, domain: str) -> pa.RecordBatch:
+    wanted = pc.and_(pc.equal(batch["split"], split), pc.equal(batch["domain"], domain))
+    return batch.filter(wanted)

@@ -8,6 +8,9 @@ at positions permuted by (seed, block). The r-th sequence of a domain belongs to
 r // windows; an epoch cuts the domain's tokens into windows at its own offset and visits each
 window once, in an order permuted by (seed, domain, epoch).
 
+A run may have phases with other mixtures. They change at the edges of blocks, and a domain's
+sequences are counted through all of them, so that no window comes twice in an epoch.
+
 Hashes are our own (splitmix64): the streams of numpy and Python may change between versions, and
 the order of a finished run must not.
 """
@@ -16,7 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -84,22 +87,27 @@ class DataOrder:
         if i < 0:
             raise ConfigError(f"there is no sequence {i}", remedy="sequences count from 0")
         block, place = divmod(i, BLOCK_SEQUENCES)
+        name, rank = self.drawn(block, place)
+        return self.window(name, block * self.quotas[name] + rank)
+
+    def drawn(self, block: int, place: int) -> tuple[str, int]:
+        """The domain at a place of a block, and how many of that domain stand before it there."""
         domains, ranks = self._block(block)
-        name = self._names[int(domains[place])]
-        rank = block * self.quotas[name] + int(ranks[place])
+        return self._names[int(domains[place])], int(ranks[place])
+
+    def window(self, name: str, rank: int) -> Location:
+        """Where the sequence of domain `name` is before which `rank` others of it come."""
         epoch, position = divmod(rank, self.windows(name))
         key = self._keys[name]
         window = permute(position, self.windows(name), _hash(_WINDOW_DRAW, self.seed, key, epoch))
-        offset = _hash(_OFFSET_DRAW, self.seed, key, epoch) % self._offsets(name)
+        offset = _hash(_OFFSET_DRAW, self.seed, key, epoch) % _offsets(
+            self._lengths[name], self.context
+        )
         return Location(domain=name, start=offset + window * self.context, epoch=epoch)
 
     def windows(self, domain: str) -> int:
         """Windows in an epoch of `domain`: what is left whole at the largest offset."""
-        return (self._lengths[domain] - self._offsets(domain)) // self.context
-
-    def _offsets(self, domain: str) -> int:
-        # Offsets 0, 1, ... below the context, and few enough that one window always remains.
-        return min(self.context, self._lengths[domain] - self.context)
+        return windows_of(self._lengths[domain], self.context)
 
     def _lay_out_block(self, block: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """The domain of every place of a block, and how many of that domain stand before it."""
@@ -112,6 +120,131 @@ class DataOrder:
             (mine,) = np.nonzero(domains == domain)
             ranks[mine] = np.arange(len(mine))
         return domains, ranks
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of a run.
+
+    Attributes:
+        until: share of the run's sequences at its end, the last one 1.
+        weights: share of its sequences that each domain gets; need not sum to one.
+    """
+
+    until: float
+    weights: Mapping[str, float]
+
+
+class PhasedOrder:
+    """The order of a run whose mixture changes; with one phase, that of `DataOrder`.
+
+    Attributes:
+        context, seed: as of `DataOrder`.
+        phases: the order within each phase, and its first block; a phase shorter than half a block
+            may have none.
+    """
+
+    def __init__(
+        self,
+        lengths: Mapping[str, int],
+        phases: Sequence[Phase],
+        context: int,
+        seed: int,
+        sequences: int | None,
+    ) -> None:
+        """Fix the order.
+
+        Args:
+            lengths: tokens of each domain.
+            phases: in order.
+            context: as of `DataOrder`.
+            seed: as of `DataOrder`.
+            sequences: of the whole run, which the phases are shares of; None where the run's
+                length is not known: the first phase goes on for ever.
+
+        Raises:
+            ConfigError: weights as in `DataOrder`, or phases that do not rise to 1.
+            CorpusError: a domain with weight is shorter than one window.
+        """
+        ends = [phase.until for phase in phases]
+        if not ends or ends[-1] != 1 or sorted(set(ends)) != ends:
+            raise ConfigError(
+                f"the phases end at {ends}", remedy="let them rise, and end the last at 1.0"
+            )
+        self.context = context
+        self.seed = seed
+        orders = [DataOrder(lengths, phase.weights, context, seed) for phase in phases]
+        firsts: list[float] = [0]
+        for end in ends[:-1]:
+            blocks = math.inf if sequences is None else round(end * sequences / BLOCK_SEQUENCES)
+            firsts.append(blocks)
+        self.phases = tuple(
+            (order, int(first))
+            for order, first, after in zip(orders, firsts, [*firsts[1:], math.inf], strict=True)
+            if first < after
+        )
+        # For each phase, the sequences that its domains had before it.
+        self._before = [
+            read_in_blocks(self.mixture[:number], first)
+            for number, (_, first) in enumerate(self.phases)
+        ]
+
+    @property
+    def mixture(self) -> tuple[tuple[int, dict[str, int]], ...]:
+        """For each phase its first block and the sequences of each domain in a block."""
+        return tuple((first, order.quotas) for order, first in self.phases)
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """Every domain that some phase reads, sorted."""
+        return tuple(sorted({name for order, _ in self.phases for name in order.quotas}))
+
+    def locate(self, i: int) -> Location:
+        """Where sequence `i` (from 0) is; constant time in `i`."""
+        if i < 0:
+            raise ConfigError(f"there is no sequence {i}", remedy="sequences count from 0")
+        block, place = divmod(i, BLOCK_SEQUENCES)
+        number = sum(first <= block for _, first in self.phases) - 1
+        order, first = self.phases[number]
+        name, rank = order.drawn(block, place)
+        earlier = self._before[number].get(name, 0)
+        return order.window(name, earlier + (block - first) * order.quotas[name] + rank)
+
+    def windows(self, domain: str) -> int:
+        """Windows in an epoch of `domain`."""
+        return next(order for order, _ in self.phases if domain in order.quotas).windows(domain)
+
+
+def read_in_blocks(mixture: Sequence[tuple[int, Mapping[str, int]]], blocks: int) -> dict[str, int]:
+    """By domain, the sequences in the first `blocks` of an order.
+
+    Args:
+        mixture: for each phase its first block and its quotas (`PhasedOrder.mixture`).
+        blocks: how many.
+    """
+    read: dict[str, int] = {}
+    ends = [*(first for first, _ in mixture[1:]), blocks]
+    for (first, quotas), end in zip(mixture, ends, strict=False):
+        for name, quota in quotas.items():
+            read[name] = read.get(name, 0) + quota * max(min(end, blocks) - first, 0)
+    return read
+
+
+def windows_of(length: int, context: int) -> int:
+    """Windows in an epoch of a domain of `length` tokens, at the largest offset."""
+    if length <= context:
+        return 0
+    return (length - _offsets(length, context)) // context
+
+
+def lost_tokens(length: int, context: int) -> int:
+    """Tokens of a domain that an epoch leaves out: no window has them among its targets."""
+    return max(length - 1, 0) - windows_of(length, context) * context
+
+
+def _offsets(length: int, context: int) -> int:
+    # Offsets 0, 1, ... below the context, and few enough that one window always remains.
+    return min(context, length - context)
 
 
 def block_quotas(weights: Mapping[str, float]) -> dict[str, int]:

@@ -11,6 +11,7 @@ before it. Digests are in the manifest of the artifact that holds the shard.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from farthing.artifacts.storage import write_atomic
 from farthing.errors import ArtifactError
 
 _REMEDY = "restore the corpus from a copy, or remove its folder to make it again"
+_COPIED_TOKENS = 1 << 20
 _TYPES: dict[str, np.dtype[Any]] = {"uint16": np.dtype("<u2"), "uint32": np.dtype("<u4")}
 
 
@@ -103,6 +105,49 @@ class ShardWriter:
         self._file.write(row.astype(_TYPES[self._type_name]).tobytes())
         self._starts.append(self._starts[-1] + len(row))
         self._byte_counts.append(byte_count)
+
+    def add_flat(
+        self,
+        ids: npt.NDArray[np.int32],
+        starts: npt.NDArray[np.int64],
+        byte_counts: npt.NDArray[np.int64],
+    ) -> None:
+        """Append documents that lie one after another, without a list for each.
+
+        Args:
+            ids: int32 (tokens), without `end_of_text`.
+            starts: int64 (documents + 1); document d is `ids[starts[d]:starts[d + 1]]`.
+            byte_counts: int64 (documents), of their texts.
+        """
+        documents = len(byte_counts)
+        tokens = ids[starts[0] : starts[-1]]
+        assert len(tokens) == 0 or (tokens.min() >= 0 and tokens.max() < self._vocab_size)
+        opens = starts[:-1] - starts[0] + np.arange(documents)
+        row = np.empty(len(tokens) + documents, dtype=_TYPES[self._type_name])
+        inside = np.ones(len(row), dtype=np.bool_)
+        inside[opens] = False
+        row[opens] = self._end_of_text
+        row[inside] = tokens
+        self._file.write(row.tobytes())
+        ends = np.diff(starts) + 1
+        self._starts.extend((self._starts[-1] + np.cumsum(ends)).tolist())
+        self._byte_counts.extend(byte_counts.tolist())
+
+    def append(self, shard: TokenShard) -> str:
+        """Append all documents of another shard of the same vocabulary.
+
+        Returns:
+            The SHA-256 of the bytes of its tokens.
+        """
+        assert shard.tokens.dtype == _TYPES[self._type_name]
+        state = hashlib.sha256()
+        for at in range(0, len(shard.tokens), _COPIED_TOKENS):
+            data = shard.tokens[at : at + _COPIED_TOKENS].tobytes()
+            state.update(data)
+            self._file.write(data)
+        self._starts.extend((self._starts[-1] + shard.starts[1:]).tolist())
+        self._byte_counts.extend(shard.byte_counts.tolist())
+        return state.hexdigest()
 
     def __enter__(self) -> ShardWriter:
         return self

@@ -7,14 +7,28 @@ Files are Hugging Face `tokenizer.json`. Text is never read for special tokens: 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 
-from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, processors, trainers
+import numpy as np
+import numpy.typing as npt
+from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, processors
 from tokenizers import Tokenizer as HfTokenizer
 
 from farthing.artifacts.canonical import sha256_hex
 from farthing.artifacts.storage import write_atomic
 from farthing.errors import ArtifactError, ConfigError
+from farthing.kernels.split_counts import PieceCounts
+from farthing.text.bpe import (
+    BYTE_TO_CHARACTER,
+    CHARACTER_TO_BYTE,
+    BpeEncoder,
+    TokenBatch,
+    count_texts,
+    flat_texts,
+    learn_bpe,
+    read_encoder,
+)
 
 FILE_NAME = "tokenizer.json"
 END_OF_TEXT = "<|endoftext|>"
@@ -43,7 +57,7 @@ class Tokenizer:
                 remedy="use a tokenizer made by `farthing curate`",
             )
         self._inner = inner
-        self._json_text = json_text
+        self.json_text = json_text
         self._bytes = _bytes_of_tokens(inner)
         self.vocab_size = len(self._bytes)
         self.end_of_text = end_of_text
@@ -73,7 +87,7 @@ class Tokenizer:
 
     def save(self, directory: Path) -> None:
         """Write `tokenizer.json` into `directory`."""
-        write_atomic(directory / FILE_NAME, self._json_text.encode())
+        write_atomic(directory / FILE_NAME, self.json_text.encode())
 
     def export_json(self) -> str:
         """`tokenizer.json` for other tools: it opens each text with `end_of_text` by itself.
@@ -81,7 +95,7 @@ class Tokenizer:
         Every document began so in training; here the callers write that token, elsewhere nobody
         would.
         """
-        inner = HfTokenizer.from_str(self._json_text)
+        inner = HfTokenizer.from_str(self.json_text)
         inner.post_processor = processors.TemplateProcessing(
             single=f"{END_OF_TEXT} $A",
             pair=f"{END_OF_TEXT} $A $B:1",
@@ -90,9 +104,36 @@ class Tokenizer:
         return str(inner.to_str(pretty=True)) + "\n"
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each text, on all cores; no special token is added or recognised."""
-        encodings = self._inner.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [encoding.ids for encoding in encodings]
+        """Token ids of each text; no special token is added or recognised."""
+        batch = self.encode_flat(*flat_texts(texts))
+        ids, starts = batch.ids.tolist(), batch.starts.tolist()
+        return [ids[starts[d] : starts[d + 1]] for d in range(len(texts))]
+
+    def encode_flat(
+        self, data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]
+    ) -> TokenBatch:
+        """Token ids of texts that lie one after another, without a list for each; one thread.
+
+        Args:
+            data: uint8, valid UTF-8.
+            offsets: int64 [D + 1]; text d is `data[offsets[d] : offsets[d + 1]]`.
+        """
+        if self._encoder is not None:
+            return self._encoder.encode(data, offsets)
+        # Another kind of file than we write: the library that defines it, on all cores.
+        bounds = offsets.tolist()
+        texts = [data[bounds[d] : bounds[d + 1]].tobytes() for d in range(len(bounds) - 1)]
+        encodings = self._inner.encode_batch_fast(
+            [text.decode() for text in texts], add_special_tokens=False
+        )
+        starts = np.zeros(len(bounds), dtype=np.int64)
+        np.cumsum([len(encoding.ids) for encoding in encodings], out=starts[1:])
+        rows = [np.asarray(encoding.ids, dtype=np.int32) for encoding in encodings]
+        return TokenBatch(np.concatenate([np.zeros(0, dtype=np.int32), *rows]), starts)
+
+    @cached_property
+    def _encoder(self) -> BpeEncoder | None:
+        return read_encoder(self.json_text, QWEN2_SPLIT)
 
     def encode(self, text: str) -> list[int]:
         """Token ids of one text."""
@@ -107,10 +148,12 @@ class Tokenizer:
         return self.decode_bytes(ids).decode("utf-8", errors="replace")
 
 
-def train_bpe(texts: Iterable[str], vocab_size: int) -> Tokenizer:
-    """A byte-level BPE with the qwen2 split, learned from `texts`; the same texts, the same file.
+def bpe_from_counts(counts: PieceCounts, vocab_size: int) -> Tokenizer:
+    """A byte-level BPE with the qwen2 split, learned from counted pieces.
 
-    The vocabulary is smaller than `vocab_size` where the text has too few distinct pairs.
+    The same counts, in any order, give the same file: the one that Hugging Face's trainer writes
+    for the counted text. The vocabulary is smaller than `vocab_size` where the text has too few
+    distinct pairs.
 
     Raises:
         ConfigError: `vocab_size` does not hold the bytes and the special tokens.
@@ -121,20 +164,24 @@ def train_bpe(texts: Iterable[str], vocab_size: int) -> Tokenizer:
             "special tokens",
             remedy=f"set it to at least {MIN_VOCAB_SIZE}, or choose tokenizer: bytes",
         )
-    inner = _empty(models.BPE())
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size,
-        show_progress=False,
-        special_tokens=_added_tokens(),
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-    )
-    inner.train_from_iterator(texts, trainer=trainer)
+    vocab, merges = learn_bpe(counts, SPECIAL_TOKENS, vocab_size)
+    inner = _empty(models.BPE(vocab=vocab, merges=merges))
+    inner.add_special_tokens(_added_tokens())
     return Tokenizer(inner.to_str(pretty=True) + "\n")
+
+
+def train_bpe(texts: Iterable[str], vocab_size: int) -> Tokenizer:
+    """A byte-level BPE with the qwen2 split, learned from `texts`; the same texts, the same file.
+
+    Raises:
+        ConfigError: `vocab_size` does not hold the bytes and the special tokens.
+    """
+    return bpe_from_counts(count_texts(texts), vocab_size)
 
 
 def byte_vocabulary() -> Tokenizer:
     """One token per byte and the special tokens: no training, no merges."""
-    characters = [_BYTE_TO_CHARACTER[byte] for byte in range(256)]
+    characters = [BYTE_TO_CHARACTER[byte] for byte in range(256)]
     vocab = {text: i for i, text in enumerate([*SPECIAL_TOKENS, *characters])}
     inner = _empty(models.BPE(vocab=vocab, merges=[]))
     inner.add_special_tokens(_added_tokens())
@@ -163,18 +210,5 @@ def _bytes_of_tokens(inner: HfTokenizer) -> list[bytes]:
         if token in specials:
             table.append(token.encode())
         else:
-            table.append(bytes(_CHARACTER_TO_BYTE[character] for character in token))
+            table.append(bytes(CHARACTER_TO_BYTE[character] for character in token))
     return table
-
-
-def _byte_characters() -> dict[int, str]:
-    # GPT-2's printable stand-ins for the 256 bytes: printable Latin-1 stands for itself, the
-    # other bytes take U+0100 and on, in order.
-    printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
-    others = [byte for byte in range(256) if byte not in printable]
-    shifted = {byte: chr(0x100 + i) for i, byte in enumerate(others)}
-    return {byte: shifted.get(byte, chr(byte)) for byte in range(256)}
-
-
-_BYTE_TO_CHARACTER = _byte_characters()
-_CHARACTER_TO_BYTE = {character: byte for byte, character in _BYTE_TO_CHARACTER.items()}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
-from farthing.text.corpus import DOCUMENTS_NAME, SPLITS, Corpus, Split
+import pyarrow as pa
+
+from farthing.text.corpus import SPLITS, Corpus, Split
+from farthing.text.provenance import document_batches
 
 _MOST_SOURCES = 40
 
@@ -59,7 +62,8 @@ class DataFacts:
         tokenizer: its kind.
         vocab_size: token ids.
         domains: sorted by name.
-        mixture_is_set: whether the recipe weighs the domains, or they count as long as they are.
+        mixture_is_set: whether the recipe or the corpus weighs the domains; else they count as
+            long as they are.
         sources: the largest first, at most some tens.
         more_sources: how many are not listed.
         more_amount: what those hold.
@@ -86,6 +90,7 @@ class DataFacts:
 def read_data(corpus: Corpus, mixture: Mapping[str, float] | None) -> DataFacts:
     """Add up a corpus whose digests were compared; `mixture` as in the recipe."""
     detail = corpus.manifest.detail
+    mixture = _stated(corpus) if mixture is None else mixture
     grouped = _group_documents(corpus)
     sources = sorted(
         (
@@ -109,6 +114,20 @@ def read_data(corpus: Corpus, mixture: Mapping[str, float] | None) -> DataFacts:
     )
 
 
+def _stated(corpus: Corpus) -> dict[str, float] | None:
+    """The mixture that the corpus states, over the whole run."""
+    if corpus.mixture is None:
+        return None
+    ends = (0.0, *corpus.mixture.until)
+    return {
+        each.stream: sum(
+            weight * (end - begin)
+            for weight, (begin, end) in zip(each.weights, pairwise(ends), strict=True)
+        )
+        for each in corpus.mixture.streams
+    }
+
+
 def _domains(
     names: Iterable[str], splits: Mapping[str, Any], mixture: Mapping[str, float] | None
 ) -> tuple[DomainFacts, ...]:
@@ -129,13 +148,14 @@ def _domains(
 
 def _group_documents(corpus: Corpus) -> dict[tuple[str, str], tuple[set[str], Amount]]:
     grouped: dict[tuple[str, str], tuple[set[str], Amount]] = {}
-    with (corpus.directory / DOCUMENTS_NAME).open(encoding="utf-8") as file:
-        for line in file:
-            document = json.loads(line)
-            key = (document["source"], document["licence"])
+    names = ["source", "licence", "domain"]
+    for batch in document_batches(corpus.directory, [*names, "bytes", "tokens"]):
+        sums = [("bytes", "sum"), ("tokens", "sum"), ([], "count_all")]
+        for row in pa.Table.from_batches([batch]).group_by(names).aggregate(sums).to_pylist():
+            key = (row["source"], row["licence"])
             domains, amount = grouped.get(key, (set(), NOTHING))
-            more = Amount(1, document["bytes"], document["tokens"])
-            grouped[key] = (domains | {document["domain"]}, amount + more)
+            more = Amount(row["count_all"], row["bytes_sum"], row["tokens_sum"])
+            grouped[key] = (domains | {row["domain"]}, amount + more)
     return grouped
 
 

@@ -28,6 +28,7 @@ from farthing.report.facts.frontier import Frontiers, read_frontiers
 from farthing.report.facts.load import LoadFacts, read_load
 from farthing.report.facts.samples import PROMPTS, Prompt, Sample, choose_members, write_samples
 from farthing.report.facts.serving import ServedMember, read_serving
+from farthing.report.facts.trail import has_trail
 from farthing.stages.train.metrics import METRICS_NAME
 from farthing.text.corpus import DOCUMENTS_NAME, Corpus
 
@@ -85,6 +86,8 @@ class ReportFacts:
         labels: short name by canonical shape, for scored and registered members.
         curve, data, load, samples: see there; `data` is None where the corpus is gone (and
             `data_problem` says so), `load` where none was recorded.
+        trail_corpus: the folder of the corpus where that says how it was made; else "".
+        data_page: a page about that corpus beside this one, where there is one; else "".
         extracted: models and files made of single members, oldest first.
         frontiers: what the losses of all finished runs of the workspace cost.
         serving: how fast its members serve, and for how much; empty where nobody measured.
@@ -114,6 +117,8 @@ class ReportFacts:
     extracted: tuple[Extracted, ...]
     frontiers: Frontiers
     serving: tuple[ServedMember, ...]
+    trail_corpus: str = ""
+    data_page: str = ""
 
 
 def gather(
@@ -166,6 +171,7 @@ def gather(
         extracted=extracted,
         frontiers=read_frontiers(workspace, bill.families, records),
         serving=read_serving(workspace, models, records, pricing),
+        trail_corpus=_trail_corpus(workspace, supernet),
     )
 
 
@@ -191,6 +197,11 @@ def _data(
     corpus = Corpus.open(place, verify=False)
     verify_files(corpus.directory, corpus.manifest, required=(DOCUMENTS_NAME,))
     return read_data(corpus, config.train.mixture), ""
+
+
+def _trail_corpus(workspace: Workspace, supernet: Supernet) -> str:
+    place = find_corpus(supernet, workspace)
+    return place.name if place is not None and has_trail(place) else ""
 
 
 def _machine(attempts: Sequence[RunAccount]) -> str:

@@ -1,63 +1,178 @@
-"""Curate: raw documents in, a tokenised corpus with provenance out.
+"""Curate: raw documents in, a tokenised corpus with its trail out.
 
-The sources are read several times instead of being held in memory: to measure and split, to
-collect the held-out text, to find what training may keep, to learn the tokenizer, to encode.
-Only the held-out text and one short record per document stay in memory.
+    measure    (map)     read, mask, and put every document into numbers
+    decide               licence, language, rules, duplicates, contamination, quality, split
+    finish     (map)     repeated lines go, repeats of held-out text go, words are counted
+    tokenizer
+    encode     (map)     token shards and provenance
+    join                 one corpus, in the order of the input
+
+Measuring decides nothing, and deciding reads only the texts that it must. The maps run over
+pieces that the input alone cuts, in any number of processes; finished pieces stay until the
+corpus is whole, so whoever is interrupted goes on.
 """
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from farthing.artifacts.manifest import write_manifest
 from farthing.artifacts.storage import staged_directory
+from farthing.artifacts.trail import Trail, write_trail
+from farthing.documents.readers.cut import cut
+from farthing.execution.run import Report
+from farthing.execution.workers import Workers
 from farthing.stages.curate.config import CurateConfig
-from farthing.stages.curate.encode import encode_documents
-from farthing.stages.curate.select import Selection, select
-from farthing.stages.curate.sources import Report, Sources
+from farthing.stages.curate.contamination.index import build_index
+from farthing.stages.curate.contamination.items import EvalItem
+from farthing.stages.curate.encode import EncodedPiece, join_pieces
+from farthing.stages.curate.mixture import describe_mixture, make_mixture
+from farthing.stages.curate.phases.decide import decide
+from farthing.stages.curate.phases.decisions import added
+from farthing.stages.curate.phases.maps import Maps
+from farthing.stages.curate.phases.tokenizer import make_tokenizer
+from farthing.stages.curate.phases.trail import Outcome, make_trail
+from farthing.stages.curate.quality.by_model import Scorer
+from farthing.stages.curate.sources import find_sources
 from farthing.text.corpus import KIND, Corpus
-from farthing.text.tokenizer import Tokenizer, byte_vocabulary, train_bpe
+
+
+@dataclass(frozen=True)
+class Curated:
+    """What a run of curation made.
+
+    Attributes:
+        corpus: opened.
+        trail: what it says about how it was made.
+        cpu_seconds: of this run by step; what an interrupted run before it had finished is not in
+            them.
+    """
+
+    corpus: Corpus
+    trail: Trail
+    cpu_seconds: dict[str, float]
 
 
 def curate(
-    config: CurateConfig, directory: Path, input_key: str, report: Report | None = None
-) -> Corpus:
+    config: CurateConfig,
+    directory: Path,
+    input_key: str,
+    report: Report | None = None,
+    *,
+    items: Sequence[EvalItem] = (),
+    scorer: Scorer | None = None,
+) -> Curated:
     """Make a corpus in `directory`.
 
     Args:
-        config: what to read and how to cut it.
-        directory: appears only when the corpus is whole.
+        config: what to read and what to do with it.
+        directory: appears only when the corpus is whole; until then the work stands beside it.
         input_key: identity of the settings, sources and code, kept in the manifest.
         report: called with a phase and the share of it that is done, 0 to 1.
+        items: evaluation items that training text is cleared of.
+        scorer: bits per byte by a model, where the settings ask for it.
 
     Raises:
-        CorpusError: text that is missing, empty, malformed or not UTF-8, or too little to split.
-        WorkspaceError: the disk is full or not writable.
+        CorpusError: text that is missing, empty, malformed or too little to split.
+        WorkspaceError: the disk is full or not writable, or workers were killed.
+        InterruptedRunError: finished pieces are kept.
     """
-    sources = Sources(config, report)
-    selection = select(config, sources)
-    tokenizer = _make_tokenizer(config, sources, selection)
+    sources = find_sources(config)
+    pieces = cut(sources.files, config.reading.piece_bytes)
+    index = build_index(items) if items and config.reaches("scored") else None
+    folder = work_folder(directory)
+    with Workers(config.workers) as workers:
+        maps = Maps(config, pieces, folder, workers, report)
+        columns, refusals = maps.measure(sources, index)
+        decided = decide(columns, config, sources.given, index, scorer, refusals)
+        finished = maps.finish(columns, decided)
+        tokenizer = make_tokenizer(config, finished)
+        encoded = maps.encode(columns, decided, finished, tokenizer)
     with staged_directory(directory) as staged:
         tokenizer.save(staged)
-        documents = selection.kept(sources, "encoding")
-        counts = encode_documents(documents, tokenizer, staged, selection.domains)
-        detail = {
-            "domains": list(selection.domains),
-            **counts,
-            "dropped": dict(sorted(selection.dropped.items())),
-            "tokenizer": {
-                "kind": config.tokenizer,
-                "fingerprint": tokenizer.fingerprint,
-                "vocab_size": tokenizer.vocab_size,
+        detail = join_pieces(
+            [
+                EncodedPiece(
+                    result.directory, {span.file.name: span.file.sha256 for span in piece.spans}
+                )
+                for piece, result in zip(pieces, encoded, strict=True)
+            ],
+            tokenizer,
+            staged,
+            decided.domains,
+            [
+                {"file": f.number, "name": f.name, "bytes": f.size, "sha256": f.sha256}
+                for f in sources.files
+            ],
+        )
+        mixture = None
+        if config.reaches("mixed"):
+            mixture = make_mixture(config.mixture, _train_tokens(detail))
+        trail = make_trail(Outcome(columns, decided, refusals, index, _tokens(detail), mixture))
+        write_trail(staged, trail)
+        write_manifest(
+            staged,
+            kind=KIND,
+            input_key=input_key,
+            detail={
+                "domains": list(decided.domains),
+                **detail,
+                "dropped": decided.decisions.by_reason(),
+                "flagged": dict(sorted(decided.decisions.flagged.items())),
+                "refused": refusals.by_reason(),
+                "quality": None if decided.scores is None else decided.scores.detail,
+                **({} if mixture is None else describe_mixture(config.mixture, mixture)),
+                "tokenizer": {
+                    "kind": config.tokenizer,
+                    "fingerprint": tokenizer.fingerprint,
+                    "vocab_size": tokenizer.vocab_size,
+                },
             },
-        }
-        write_manifest(staged, kind=KIND, input_key=input_key, detail=detail)
-    return Corpus.open(directory, verify=False)
+        )
+    shutil.rmtree(folder)
+    corpus = Corpus.open(directory, verify=False)
+    return Curated(corpus, trail, added(maps.cpu_seconds, decided.decisions.cpu_seconds))
 
 
-def _make_tokenizer(config: CurateConfig, sources: Sources, selection: Selection) -> Tokenizer:
-    if config.tokenizer == "bytes":
-        return byte_vocabulary()
-    # Held-out text stays unseen: a vocabulary fitted to it would lower its bits per byte.
-    kept = selection.kept(sources, "learning the tokenizer")
-    return train_bpe((doc.text for doc, side in kept if side == "train"), config.vocab_size)
+def measure_shard(
+    config: CurateConfig,
+    directory: Path,
+    shard: tuple[int, int],
+    report: Report | None = None,
+    *,
+    items: Sequence[EvalItem] = (),
+) -> int:
+    """Measure only the pieces of shard (i, N), for a later `curate` in the same place.
+
+    Returns:
+        How many pieces they are.
+
+    Raises:
+        ConfigError: there is no such shard.
+        CorpusError, WorkspaceError, InterruptedRunError: as `curate`.
+    """
+    sources = find_sources(config)
+    pieces = cut(sources.files, config.reading.piece_bytes)
+    index = build_index(items) if items and config.reaches("scored") else None
+    with Workers(config.workers) as workers:
+        maps = Maps(config, pieces, work_folder(directory), workers, report)
+        return maps.measure_shard(sources, index, shard)
+
+
+def work_folder(directory: Path) -> Path:
+    """Where finished pieces stand until the corpus `directory` is whole."""
+    return directory.with_name(f".{directory.name}.work")
+
+
+def _train_tokens(detail: dict[str, Any]) -> dict[str, int]:
+    return {domain: count["tokens"] for domain, count in detail["splits"]["train"].items()}
+
+
+def _tokens(detail: dict[str, Any]) -> int:
+    return sum(
+        count["tokens"] for domains in detail["splits"].values() for count in domains.values()
+    )

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from farthing.errors import ArtifactError, CorpusError
 from farthing.model.supernet import Supernet
 from farthing.text.batches import Batch, Batches
 from farthing.text.corpus import Corpus
-from farthing.text.order import BLOCK_SEQUENCES, block_quotas
+from farthing.text.order import BLOCK_SEQUENCES, block_quotas, read_in_blocks
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,12 @@ def unread_texts(
             remedy="train it again with this version",
         )
     context, seed = supernet.model.config.context, order["seed"]
-    read = windows_read(corpus, weights=order["mixture"], sequences=order["next_sequence"])
+    sequences = order["next_sequence"]
+    read = (
+        read_in_phases(order["phases"], sequences)
+        if "phases" in order
+        else windows_read(corpus, weights=order["mixture"], sequences=sequences)
+    )
     texts = []
     for sequences in lengths:
         text = calibration_text(corpus, context=context, sequences=sequences, seed=seed, after=read)
@@ -128,3 +134,14 @@ def windows_read(
     positive = {domain: float(share) for domain, share in shares.items() if share > 0}
     blocks = -(-sequences // BLOCK_SEQUENCES)
     return {domain: blocks * quota for domain, quota in block_quotas(positive).items()}
+
+
+def read_in_phases(phases: Sequence[Mapping[str, Any]], sequences: int) -> dict[str, int]:
+    """As `windows_read`, of a run whose mixture changed.
+
+    Args:
+        phases: `first_block` and `quotas` of each, as the supernet notes them.
+        sequences: how many the run read; counted up to whole blocks of the order.
+    """
+    mixture = [(int(phase["first_block"]), phase["quotas"]) for phase in phases]
+    return read_in_blocks(mixture, -(-sequences // BLOCK_SEQUENCES))

@@ -103,7 +103,9 @@ class TrainConfig(Config):
         default=0, ge=0, lt=1 << 31, description="of weights, data order and elastic draws"
     )
     mixture: dict[str, float] | None = Field(
-        default=None, description="weight of each domain; null for its share of the text"
+        default=None,
+        description="weight of each domain; null for the mixture that the corpus states, and where "
+        "it states none, for its share of the text",
     )
     elastic: ElasticConfig | None = Field(
         default=None, description="elastic sampling; null trains the full shape only"

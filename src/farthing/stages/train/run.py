@@ -86,6 +86,7 @@ def check_fit(
         weights=config.mixture,
         seed=config.seed,
         first=first_sequence,
+        sequences=first_sequence + config.steps * config.batch_sequences,
     )
     return choose_device(config.device), batches
 

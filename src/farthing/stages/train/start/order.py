@@ -33,9 +33,12 @@ def read_so_far(batches: Batches, corpus: str, sequences: int) -> dict[str, Any]
         sequences: how many of them it read.
     """
     order = batches.order
+    (_, quotas), *more = order.mixture
+    phases = [{"first_block": first, "quotas": each} for first, each in order.mixture]
     return {
         "corpus": corpus,
-        "mixture": order.quotas,
+        "mixture": quotas,
+        **({"phases": phases} if more else {}),
         "context": order.context,
         "seed": order.seed,
         "next_sequence": batches.first + sequences,
@@ -60,6 +63,8 @@ def first_sequence(
         return FirstSequence(0, "start.first_sequence is fresh")
     before = origin.get("data_order")
     now = read_so_far(batches, corpus, 0)
+    if before is not None and (before.get("phases") or now.get("phases")):
+        return _fresh(config, "an order with phases ends with its run")
     different = [
         name
         for name in ("corpus", "mixture", "context", "seed")
@@ -75,6 +80,10 @@ def first_sequence(
             f"{name} was {_short(before[name])}, is {_short(now[name])}" for name in different
         )
     )
+    return _fresh(config, why)
+
+
+def _fresh(config: StartConfig, why: str) -> FirstSequence:
     if config.first_sequence == "follow":
         raise ConfigError(
             f"start.first_sequence is follow, but there is no order of the data to follow: {why}",

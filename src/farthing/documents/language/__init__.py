@@ -1,0 +1,1 @@
+"""Which language a text is in: own n-gram weights, and what the script alone decides."""

@@ -1,0 +1,158 @@
+"""Hashed windows of 32 characters of folded text, and which documents share many with known ones.
+
+Case is folded and runs of white space count as one space, so that another edition's layout does not
+hide a copy.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from farthing.kernels.characters import SPACE, characters, decode
+from farthing.kernels.compiled import compiled, inlined
+from farthing.kernels.key_table import number_of
+
+WINDOW_CHARACTERS = 32
+
+# A window is a polynomial of its characters, the first with the power 0, modulo 2**64. The base is
+# odd, so that it has an inverse; the other digits do not matter.
+_BASE = 0x9E3779B97F4A7C15
+_INVERSE = np.uint64(pow(_BASE, -1, 1 << 64))
+_POWER = np.uint64(pow(_BASE, WINDOW_CHARACTERS - 1, 1 << 64))
+_FIRST_POWER = np.uint64(_BASE)
+_MIXER = np.uint64(0xBF58476D1CE4E5B9)
+_HIGH, _LOW = np.uint64(31), np.uint64(29)
+
+_LISTED = 0x20000  # no case above
+_SEVERAL = -1
+_BLANK = np.uint32(0x20)
+
+
+def folded_points(text: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
+    """The code points of a text, folded; as many zeros behind them as make one window.
+
+    Args:
+        text: uint8, valid UTF-8.
+
+    Returns:
+        uint32 [N], N >= 32: `" ".join(text.casefold().split())`.
+    """
+    points = np.zeros(len(text) + WINDOW_CHARACTERS, dtype=np.uint32)
+    count = _fold(text, characters().kinds, _folds(), points)
+    if count < 0:  # a character folds to several: rare enough for Python
+        folded = " ".join(text.tobytes().decode("utf-8").casefold().split())
+        found = np.frombuffer(folded.encode("utf-32-le"), dtype="<u4")
+        points = np.zeros(len(found) + WINDOW_CHARACTERS, dtype=np.uint32)
+        points[: len(found)] = found
+        count = len(found)
+    return points[: max(count, WINDOW_CHARACTERS)]
+
+
+@compiled
+def _fold(
+    text: npt.NDArray[np.uint8],
+    kinds: npt.NDArray[np.uint8],
+    folds: npt.NDArray[np.int32],
+    points: npt.NDArray[np.uint32],
+) -> int:
+    """How many points there are; -1 where one character folds to several."""
+    count, place = 0, 0
+    waiting = False  # a space is owed before the next character
+    while place < len(text):
+        code, width = decode(text, place)
+        place += width
+        if kinds[code] & SPACE:
+            waiting = count > 0
+            continue
+        if waiting:
+            points[count] = _BLANK
+            count += 1
+            waiting = False
+        folded = np.int64(folds[code]) if code < len(folds) else code
+        if folded == _SEVERAL:
+            return -1
+        points[count] = folded
+        count += 1
+    return count
+
+
+@cache
+def _folds() -> npt.NDArray[np.int32]:
+    """By code point what it folds to; _SEVERAL where that is not one character."""
+    folded = (chr(code).casefold() for code in range(_LISTED))
+    table = np.array([ord(f) if len(f) == 1 else _SEVERAL for f in folded], dtype=np.int32)
+    table.flags.writeable = False
+    return table
+
+
+@inlined
+def _first_window(points: npt.NDArray[np.uint32]) -> np.uint64:
+    value = np.uint64(0)
+    for at in range(WINDOW_CHARACTERS - 1, -1, -1):
+        value = value * _FIRST_POWER + np.uint64(points[at])
+    return value
+
+
+@inlined
+def _next_window(value: np.uint64, points: npt.NDArray[np.uint32], at: int) -> np.uint64:
+    """The window that begins at `at`, from the one before it."""
+    entering = np.uint64(points[at + WINDOW_CHARACTERS - 1])
+    return (value - np.uint64(points[at - 1])) * _INVERSE + entering * _POWER
+
+
+@inlined
+def _spread(value: np.uint64) -> np.uint64:
+    # Low bits alone carry little of a polynomial modulo 2**64.
+    value = (value ^ (value >> _HIGH)) * _MIXER
+    return value ^ (value >> _LOW)
+
+
+@compiled
+def window_hashes(points: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint64]:
+    """A 64-bit hash of each window of 32 characters; uint64 [N - 31] from uint32 [N]."""
+    count = len(points) - WINDOW_CHARACTERS + 1
+    hashes = np.empty(count, dtype=np.uint64)
+    value = _first_window(points)
+    hashes[0] = _spread(value)
+    for at in range(1, count):
+        value = _next_window(value, points, at)
+        hashes[at] = _spread(value)
+    return hashes
+
+
+@compiled
+def known_windows(
+    points: npt.NDArray[np.uint32],
+    keys: npt.NDArray[np.uint64],
+    starts: npt.NDArray[np.int32],
+    start_shift: np.uint64,
+    seen: npt.NDArray[np.uint8],
+    seen_shift: np.uint64,
+) -> npt.NDArray[np.int64]:
+    """The numbers of the windows of a text that stand in a table, in order, repeats included.
+
+    Args:
+        points: uint32 [N], folded.
+        keys: the parts of a `KeyTable` of window hashes, as the other four.
+        starts: see `keys`.
+        start_shift: see `keys`.
+        seen: see `keys`.
+        seen_shift: see `keys`.
+
+    Returns:
+        int64 [hits], N - 31 at most.
+    """
+    count = len(points) - WINDOW_CHARACTERS + 1
+    found = np.empty(count, dtype=np.int64)
+    hits = 0
+    value = np.uint64(0)
+    for at in range(count):
+        value = _first_window(points) if at == 0 else _next_window(value, points, at)
+        number = number_of(_spread(value), keys, starts, start_shift, seen, seen_shift)
+        if number >= 0:
+            found[hits] = number
+            hits += 1
+    return found[:hits].copy()

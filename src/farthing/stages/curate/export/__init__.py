@@ -1,0 +1,1 @@
+"""A corpus in the formats of other training programs."""

@@ -1,0 +1,66 @@
+"""Which licences may enter a corpus: every distinct wording is judged once, then looked up."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from farthing.documents.batch import UNSTATED
+from farthing.stages.curate.settings.licences import LicencesConfig
+
+# Only the word: a slash, a comma or "mix" does not say that one of the two is enough.
+_OR = re.compile(r"\s+or\s+")
+_ALL_BIND = re.compile(r";|\band\b|\bmix\b")
+_SHOWN = 80  # characters of a wording; some records state a whole licence text
+
+
+def judge_licences(
+    column: pa.Array, config: LicencesConfig
+) -> tuple[npt.NDArray[np.int16], tuple[str, ...]]:
+    """Which documents of a batch fail by their licence, and why.
+
+    Args:
+        column: the licences as stated, a string array without nulls.
+        config: what is allowed.
+
+    Returns:
+        reasons: int16 [D], places in the table, -1 for documents that stay.
+        table: `licence:WORDING` of each wording that fails, sorted.
+    """
+    coded = column.dictionary_encode()
+    wordings: list[str] = coded.dictionary.to_pylist()
+    reasons = [None if allows(wording, config) else _reason(wording) for wording in wordings]
+    table = tuple(sorted({reason for reason in reasons if reason is not None}))
+    codes = np.array(
+        [-1 if reason is None else table.index(reason) for reason in reasons], dtype=np.int16
+    )
+    return codes[coded.indices.to_numpy(zero_copy_only=False)], table
+
+
+def allows(wording: str, config: LicencesConfig) -> bool:
+    """Whether documents under a licence stay.
+
+    "X or Y" passes where one of them does. Any other list ("X; Y", "X mix", "X and Y") must fit a
+    pattern as a whole, since all of it may bind.
+    """
+    folded = " ".join(wording.casefold().split())
+    if folded in ("", UNSTATED):
+        return config.unstated == "keep"
+    if config.allow is None or _fits(folded, config.allow):
+        return True
+    if _ALL_BIND.search(folded):
+        return False
+    return any(_fits(part, config.allow) for part in _OR.split(folded))
+
+
+def _reason(wording: str) -> str:
+    return f"licence:{' '.join(wording.split())[:_SHOWN] or UNSTATED}"
+
+
+def _fits(folded: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(folded, pattern.casefold()) for pattern in patterns)

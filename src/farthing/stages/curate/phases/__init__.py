@@ -1,0 +1,1 @@
+"""The phases of curation: maps over pieces and decisions over columns, in the order of `run`."""

@@ -1,0 +1,51 @@
+"""Lines and passages that repeat across the documents that are still in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from farthing.stages.curate.config import CurateConfig
+from farthing.stages.curate.duplicates.lines import repeated_lines
+from farthing.stages.curate.duplicates.passages import second_times
+from farthing.stages.curate.phases.columns import Columns
+from farthing.stages.curate.phases.decisions import Decisions
+
+
+def find_repeated_lines(
+    columns: Columns, config: CurateConfig, decisions: Decisions
+) -> npt.NDArray[np.uint64]:
+    """Hashes of the lines that stand in many documents; none where they may stay."""
+    if not (config.duplicates.lines and config.reaches("deduplicated")):
+        return np.zeros(0, dtype=np.uint64)
+    domains, names = columns.strings("domain")
+    counted = decisions.kept & ~np.isin(
+        domains, [names.index(name) for name in config.duplicates.lines_stay_in if name in names]
+    )
+
+    def read() -> Iterator[npt.NDArray[np.uint64]]:
+        for number in range(len(columns.folders)):
+            lines, ends = columns.ragged("lines", number)
+            inside = counted[columns.piece(number)]
+            yield lines[np.repeat(inside, np.diff(ends))]
+
+    return repeated_lines(read, least_documents=config.duplicates.line_documents)
+
+
+def find_repeated_passages(
+    columns: Columns, config: CurateConfig, decisions: Decisions
+) -> tuple[npt.NDArray[np.bool_], ...]:
+    """For each piece, which passages of its documents stood before; () where they may stay."""
+    if not (config.duplicates.pieces and config.reaches("deduplicated")):
+        return ()
+    parts, counted = [], []
+    for number in range(len(columns.folders)):
+        keys, ends = columns.ragged("passages", number)
+        parts.append(keys.reshape(-1, 2))
+        counted.append(np.repeat(decisions.kept[columns.piece(number)], np.diff(ends)))
+    whole = np.concatenate(counted)
+    again = np.zeros(len(whole), dtype=np.bool_)
+    again[whole] = second_times(np.concatenate(parts)[whole])
+    return tuple(np.split(again, np.cumsum([len(part) for part in counted])[:-1]))
