@@ -24,7 +24,7 @@ def sources(tmp_path_factory):
         lines = [
             json.dumps({"id": f"{name}{n}", "text": f"text {n} " * (n % 50)}) for n in range(900)
         ]
-        lines[500] = '{"id": "cut'
+        lines[501] = '{"id": "cut'
         data = zstandard.compress("\n".join(lines).encode())
         (folder / f"{name}.jsonl.zst").write_bytes(data)
     (folder / "c.txt").write_text("a text")

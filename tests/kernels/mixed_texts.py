@@ -19,6 +19,8 @@ FRAGMENTS = (
     "the ", "to be ", "with ", "JavaScript", "Terms of Use", "use of cookies ", "uses cookies",
     "Privacy policy", "lorem ipsum ", "Lorem Ipsum", "Do not edit.", "auto-generated", "...",
     "Mr. A. B. said. Then he left. ", "床前明月光，疑是地上霜。", "\r\n", "\n\n", "- x\n",
+    "We use cookies on this page.\n", "The terms of use say so!\n", "Turn on Javascript first.\n",
+    "Read the cookie policy and\nthe privacy policy of ours.\n", "It uses cookies.\nIt is \"so\"\n",
     "one two three four five six seven. ", "a b a b a b ", "甲乙丙丁" * 3, "x" * 1001, "【广告】",
 )  # fmt: skip
 

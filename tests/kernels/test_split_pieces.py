@@ -21,7 +21,7 @@ EVERY = [code for code in range(0x110000) if not 0xD800 <= code < 0xE000]
 LETTERS_OF_TRAPS = [
     *map(chr, range(32, 127)),
     *"\t\n\v\f\r\x1c\x85\xa0\u2028\u3000\u200b\u200d\ufeff",
-    *"ſK\u0130ß中文，。ひ가बि़٣½Ⅷ²🙂\u0301\U00020000\U000e0100",
+    *"\u017f\u212a\u0130ß中文\uff0c。ひ가बि़٣½Ⅷ²🙂\u0301\U00020000\U000e0100",
 ]
 
 
@@ -39,14 +39,10 @@ def matching(pattern: str) -> set[int]:
     """Code points that match a pattern by themselves."""
     remover = pre_tokenizers.Split(Regex(pattern), "removed")
     found = set(EVERY)
-    for batch in itertools.batched(EVERY, 4096) if hasattr(itertools, "batched") else _cut(EVERY):
-        for kept, _ in remover.pre_tokenize_str("".join(map(chr, batch))):
+    for at in range(0, len(EVERY), 4096):
+        for kept, _ in remover.pre_tokenize_str("".join(map(chr, EVERY[at : at + 4096]))):
             found.difference_update(map(ord, kept))
     return found
-
-
-def _cut(codes: list[int]) -> list[list[int]]:
-    return [codes[at : at + 4096] for at in range(0, len(codes), 4096)]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +74,7 @@ def test_any_text_is_cut_as_by_the_library(text):
     [
         "",
         "'",
-        "she'Ll DON'T we'RE 'ſo 's's 'sx",
+        "she'Ll DON'T we'RE '\u017fo 's's 'sx",
         " \t\n \n  end",
         "a \n",
         "   ",

@@ -99,7 +99,12 @@ def _recipe(text: Path, members: list[str], **sizes: int) -> flow.RunConfig:
     }
     settings = {
         "name": "tiny",
-        "corpus": {"sources": [str(text)], "tokenizer": "bytes", "held_out_share": 0.1},
+        "corpus": {
+            "sources": [str(text)],
+            "until": "raw",
+            "tokenizer": "bytes",
+            "held_out_share": 0.1,
+        },
         "model": model,
         "train": train,
         "evaluate": {"members": members},

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from farthing.artifacts.entries import read_book
@@ -162,9 +163,7 @@ def test_an_extraction_that_came_to_nothing_is_not_listed(facts, workspace, add_
 
 def test_text_is_added_up_by_domain_source_and_licence(facts, made, tiny):
     corpus = next(made.root.glob("corpora/[!.]*"))
-    documents = [
-        json.loads(line) for line in (corpus / DOCUMENTS_NAME).read_text("utf-8").splitlines()
-    ]
+    documents = pq.read_table(corpus / DOCUMENTS_NAME).to_pylist()
     data = facts.data
     assert sum(each.amount.documents for each in data.sources) == len(documents) == 24
     bad = [each for each in data.sources if each.source == tiny.attack]

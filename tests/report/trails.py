@@ -47,8 +47,6 @@ WORK = Work(
 )
 # The last one is no step of the funnel.
 CPU_SECONDS = {"read": 0.5, "rules": 2.0, "near": 1.0, "tokens": 0.5, "encode": 0.5}
-# Of the steps, far below what any run uses; the last is no step of the funnel.
-CPU_SECONDS = {"read": 5e-4, "rules": 2e-3, "near": 1e-3, "tokens": 5e-4, "encode": 1e-3}
 
 
 def amount(documents: int, size: int) -> Amount:

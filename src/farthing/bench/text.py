@@ -6,15 +6,20 @@ The same slice for everybody, so that two machines compare; a user's own corpus 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pyarrow as pa
 
 from farthing.artifacts.manifest import write_manifest
 from farthing.artifacts.storage import staged_directory
+from farthing.documents.batch import large_strings
+from farthing.documents.readers.read import read_documents
+from farthing.documents.record import Document
 from farthing.stages.curate.config import CurateConfig
-from farthing.stages.curate.encode import Placed, encode_documents
+from farthing.stages.curate.encode import EncodedPiece, encode_piece, join_pieces
 from farthing.text.corpus import KIND, Corpus
-from farthing.text.document import read_documents
 from farthing.text.sample import sample_file
 from farthing.text.tokenizer import byte_vocabulary, train_bpe
 
@@ -37,12 +42,14 @@ def sample_corpus(config: CurateConfig, context: int, directory: Path) -> Corpus
     tokenizer = (
         byte_vocabulary()
         if config.tokenizer == "bytes"
-        else train_bpe((document.text for document, _ in documents), config.vocab_size)
+        else train_bpe((document.text for document in documents), config.vocab_size)
     )
-    domains = tuple(sorted({document.domain for document, _ in documents}))
-    with staged_directory(directory) as staged:
+    domains = tuple(sorted({document.domain for document in documents}))
+    with TemporaryDirectory() as made, staged_directory(directory) as staged:
+        piece = EncodedPiece(Path(made))
+        encode_piece([_batch(documents)], tokenizer, piece.directory)
         tokenizer.save(staged)
-        counts = encode_documents(documents, tokenizer, staged, domains)
+        counts = join_pieces([piece], tokenizer, staged, domains)
         detail = {
             "domains": list(domains),
             **counts,
@@ -57,10 +64,18 @@ def vocabulary(config: CurateConfig, corpus: Corpus) -> int:
     return corpus.vocab_size if config.tokenizer == "bytes" else config.vocab_size
 
 
-def _slice(limit: int) -> Iterator[Placed]:
+def _batch(documents: Sequence[Document]) -> pa.RecordBatch:
+    names = ("id", "source", "licence", "language", "domain", "work")
+    columns = {name: pa.array([getattr(each, name) for each in documents]) for name in names}
+    columns["split"] = pa.array(["train"] * len(documents))
+    columns["text"] = large_strings([each.text for each in documents])
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def _slice(limit: int) -> Iterator[Document]:
     """The first documents of each domain, up to about `limit` bytes of it."""
     taken: Counter[str] = Counter()
     for document in read_documents([sample_file("train")]):
         if taken[document.domain] < limit:
             taken[document.domain] += document.size
-            yield document, "train"
+            yield document

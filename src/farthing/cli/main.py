@@ -15,6 +15,7 @@ from farthing import __version__
 from farthing.cli.accounts import bill, report, verify
 from farthing.cli.bench import bench
 from farthing.cli.compare import compare
+from farthing.cli.curation import curate
 from farthing.cli.enter import enter_app
 from farthing.cli.evaluation import evaluate
 from farthing.cli.hardware import hardware_app
@@ -23,7 +24,7 @@ from farthing.cli.output import print_error
 from farthing.cli.quickstart import quickstart
 from farthing.cli.recipes import recipes_app
 from farthing.cli.search import search
-from farthing.cli.training import curate, train
+from farthing.cli.training import train
 from farthing.errors import FarthingError, InterruptedRunError, UsageError, WorkspaceError
 
 app = typer.Typer(

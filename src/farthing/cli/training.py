@@ -1,4 +1,4 @@
-"""The verbs that make a family: curate, train."""
+"""The verb that makes a family: train."""
 
 from __future__ import annotations
 
@@ -14,35 +14,6 @@ from farthing.cli.options import (
 )
 from farthing.cli.output import load_run, make_show, print_json
 from farthing.errors import UsageError
-
-
-def curate(
-    recipe: RecipeOption = "quickstart",
-    workspace: WorkspaceOption = HERE,
-    changes: SetOption = [],  # noqa: B006
-    rerun: RerunOption = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Turn raw documents into a tokenised corpus with provenance."""
-    from farthing import flow
-    from farthing.session import open_session
-
-    run = load_run(recipe, changes, workspace)
-    session = open_session(workspace, make_show(as_json))
-    corpus = flow.run_curate(run, session, rerun=rerun)
-    detail = {"corpus": str(corpus.directory), "digest": corpus.digest, **corpus.manifest.detail}
-    if as_json:
-        print_json(detail)
-        return
-    for split, domains in detail["splits"].items():
-        for domain, count in domains.items():
-            print(
-                f"{split:<6} {domain:<8} {count['documents']:>8,} documents "
-                f"{count['bytes']:>12,} bytes {count['tokens']:>12,} tokens"
-            )
-    for reason, dropped in detail["dropped"].items():
-        print(f"dropped {dropped:,}: {reason}")
-    print(corpus.directory)
 
 
 def train(

@@ -2,11 +2,11 @@
 
 from farthing.flow.borrow import borrow, take_sizes
 from farthing.flow.config import RunConfig
+from farthing.flow.curation import run_curate, run_curate_shard
 from farthing.flow.known import choose_member, spread_members
 from farthing.flow.opening import corpus_of, find_run, open_model, open_run
 from farthing.flow.run import (
     run_benchmarks,
-    run_curate,
     run_evaluate,
     run_extract,
     run_gguf,
@@ -23,6 +23,7 @@ __all__ = [
     "open_run",
     "run_benchmarks",
     "run_curate",
+    "run_curate_shard",
     "run_evaluate",
     "run_extract",
     "run_gguf",

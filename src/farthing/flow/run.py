@@ -16,7 +16,7 @@ from typing import Any
 from farthing.artifacts.benchmarks import KIND as BENCHMARKS
 from farthing.artifacts.benchmarks import BenchmarkMatrix, open_benchmarks
 from farthing.artifacts.entries import Evaluation, Extraction
-from farthing.artifacts.manifest import MANIFEST_NAME, Manifest, read_manifest, verify_files
+from farthing.artifacts.manifest import Manifest, read_manifest, verify_files
 from farthing.artifacts.references import InputRef
 from farthing.artifacts.scores import KIND as SCORES
 from farthing.artifacts.scores import ScoreMatrix, open_scores
@@ -34,8 +34,6 @@ from farthing.model.member import KIND as MEMBER
 from farthing.model.shape import Shape, distinct_shapes
 from farthing.model.supernet import CONFIG_NAME, TOKENIZER_NAME, WEIGHTS_NAME, Supernet
 from farthing.session import Job, Session, input_key, made
-from farthing.stages.curate.run import curate
-from farthing.stages.curate.sources import source_identity
 from farthing.stages.evaluate.benchmark import benchmark
 from farthing.stages.evaluate.benchmark_config import BenchmarkConfig
 from farthing.stages.evaluate.config import EvaluateConfig
@@ -50,12 +48,10 @@ from farthing.stages.train.config import TrainConfig
 from farthing.stages.train.run import KIND as SUPERNET
 from farthing.stages.train.run import SUPERNET_ROOM, check_fit, resumable_step, train
 from farthing.stages.train.start.begin import prepare_start
-from farthing.text.corpus import KIND as CORPUS
 from farthing.text.corpus import Corpus
 from farthing.text.tokenizer import Tokenizer
 
 # Rooms whose code can change what a stage makes.
-_CURATE_CODE = ("artifacts", "text", "stages/curate")
 _TRAIN_CODE = ("artifacts", "text", "model", "cost", "stages/train")
 _EVALUATE_CODE = ("artifacts", "text", "model", "cost", "stages/evaluate")
 _EXTRACT_CODE = (
@@ -63,32 +59,6 @@ _EXTRACT_CODE = (
     *("flow/known.py", "quantity.py"),
 )
 _GGUF_CODE = ("artifacts", "stages/extract")
-
-
-def run_curate(run: RunConfig, session: Session, *, rerun: bool = False) -> Corpus:
-    """Text to corpus."""
-    settings = run.corpus.model_dump(mode="json", exclude={"sources"})
-    key = input_key("curate", settings, source_identity(run.corpus), _CURATE_CODE)
-    job = Job("curation", _corpus_name(key, session) or run.name, "corpora", CORPUS, key)
-
-    def make(place: Path, recorder: RunRecorder) -> Manifest:
-        def report(phase: str, share: float) -> None:
-            recorder.beat(phase, None)
-            if share == 1.0:
-                session.show.line(f"curate    {phase}: done")
-
-        return curate(run.corpus, place, key, report).manifest
-
-    return Corpus.open(made(job, session, make, rerun=rerun), verify=True)
-
-
-def _corpus_name(key: str, session: Session) -> str | None:
-    """The name under which another recipe has made this very corpus; None if none has."""
-    for path in sorted((session.workspace.root / "corpora").glob(f"[!.]*/{MANIFEST_NAME}")):
-        name = path.parent.name.rpartition("-")[0]
-        if path.parent == session.workspace.place("corpora", name, key):
-            return name
-    return None
 
 
 def run_train(run: RunConfig, corpus: Corpus, session: Session, *, rerun: bool = False) -> Path:

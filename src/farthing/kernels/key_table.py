@@ -70,14 +70,24 @@ def number_of(
 ) -> int:
     """The number of `key` in the table whose parts follow; -1 where it is not there."""
     top = key >> seen_shift
-    found = -1
     if seen[top >> _BYTE] & np.uint8(_ONE << (top & _BIT)):
-        start = key >> start_shift
-        for place in range(starts[start], starts[start + _ONE]):
-            if keys[place] == key:
-                found = place
-                break
-    return found
+        return _place(key, keys, starts, start_shift)
+    return -1
+
+
+@compiled
+def _place(
+    key: np.uint64,
+    keys: npt.NDArray[np.uint64],
+    starts: npt.NDArray[np.int32],
+    start_shift: np.uint64,
+) -> int:
+    # A function of its own: put into a caller's loop, it slows the keys that the filter stops.
+    start = key >> start_shift
+    for place in range(starts[start], starts[start + _ONE]):
+        if keys[place] == key:
+            return place
+    return -1
 
 
 @compiled

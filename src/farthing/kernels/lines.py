@@ -94,8 +94,8 @@ def has_token_above(kinds: Kinds, begin: int, end: int, most: int) -> bool:
 
 
 @compiled
-def count_sentences(codes: Codes, kinds: Kinds, begin: int, end: int) -> tuple[int, int]:
-    """Ends of sentences in a line that is not blank, and sentences as C4 counts them.
+def count_sentences(codes: Codes, kinds: Kinds, begin: int, end: int) -> tuple[int, int, int]:
+    """Ends of sentences in a line that is not blank, sentences as C4 counts them, and ellipses.
 
     An end is a full stop of Chinese or an ellipsis; or . ! ? before white space or the end of the
     line, brackets and quotation marks in between allowed, but no dot behind a single letter (an
@@ -104,16 +104,30 @@ def count_sentences(codes: Codes, kinds: Kinds, begin: int, end: int) -> tuple[i
     no abbreviations.
 
     Returns:
-        Ends; sentences, at least 1.
+        Ends; sentences, at least 1; ellipses, of three dots or their character.
     """
-    ends, sentences = 0, 1
+    ends, sentences, ellipses = 0, 1, 0
     for place in range(begin, end):
         if kinds[place] & (TERMINAL | FULL_STOP):
             behind = _behind_stop(codes, kinds, begin, place, end)
             if behind > 0:
                 ends += 1
                 sentences += _begins_sentence(codes, kinds, behind, end)
-    return ends, sentences
+            ellipses += _ellipses_until(codes, begin, place, end)
+    return ends, sentences, ellipses
+
+
+@inlined
+def _ellipses_until(codes: Codes, begin: int, place: int, end: int) -> int:
+    """1 for the character; for the last of a run of dots, how often three fit into it."""
+    if codes[place] != _DOT:
+        return 1 if codes[place] == ELLIPSIS else 0
+    if place + 1 < end and codes[place + 1] == _DOT:
+        return 0
+    dots = 1
+    while place - dots >= begin and codes[place - dots] == _DOT:
+        dots += 1
+    return dots // 3
 
 
 @inlined

@@ -193,7 +193,7 @@ def _covered(
             continue
         if count_at(table, slots[number]) == _ZERO:
             total += _characters(data, begins, ends, place, length)
-            free = place + 1
+            free = place + length
         else:
             forget_count(table, slots[number], generation)
     return total

@@ -25,7 +25,6 @@ from farthing.kernels.characters import (
 from farthing.kernels.compiled import compiled, inlined
 from farthing.kernels.counters import Table, new_table, repeated
 from farthing.kernels.lines import (
-    ELLIPSIS,
     Codes,
     Kinds,
     begins_with_bullet,
@@ -52,11 +51,11 @@ from farthing.kernels.phrases import (
 _COUNTED = (
     # characters
     "characters", "ideographs", "word_characters", "digits", "punctuation", "controls", "newlines",
-    "hash_signs", "curly_brackets", "ellipses", "bracketed",
+    "hash_signs", "curly_brackets", "closing_brackets", "bracketed",
     # lines that are not blank, and the tokens in them
     "lines", "line_characters", "longest_line", "short_lines", "bullet_lines", "ellipsis_lines",
     "terminal_lines", "tokens", "alphabetic_tokens", "token_characters", "sentence_ends",
-    "repeated_lines", "repeated_line_characters",
+    "ellipses", "repeated_lines", "repeated_line_characters",
     # runs of lines between blank ones
     "paragraphs", "repeated_paragraphs", "repeated_paragraph_characters",
     # what C4 would keep, and what it drops pages for
@@ -69,9 +68,8 @@ SHORT_LINE = 30  # FineWeb, arXiv 2406.17557
 _C4_LONGEST_TOKEN = 1000  # arXiv 1910.10683, as coded in TensorFlow Datasets
 _C4_FEWEST_TOKENS = 3
 _HEAD_LINES = 5  # CodeParrot looks for marks of generators in so many lines
-_NEWLINE, _DOT, _HASH, _CURLY, _REPLACEMENT = 10, ord("."), ord("#"), ord("{"), 0xFFFD
+_NEWLINE, _HASH, _CURLY, _REPLACEMENT = 10, ord("#"), ord("{"), 0xFFFD
 _OPEN, _CLOSE = 0x3010, 0x3011  # 【】
-_DOTS = 3
 # n ln n of small n: most characters of a text occur less often.
 _TABLED = 512
 _N_LOG_N = np.array([0.0, 0.0] + [n * math.log(n) for n in range(2, _TABLED)])
@@ -125,9 +123,9 @@ def _count(
     for document in range(len(offsets) - 1):
         record: _Record = counts[document]
         size = _decoded(data, offsets[document], offsets[document + 1], kinds_of, codes, kinds)
-        _count_kinds(codes, kinds, size, record)
-        _count_marks(codes, kinds, size, record)
-        record.entropy = _entropy(codes, size, occurrences, distinct)
+        _count_characters(codes, size, kinds_of, occurrences, distinct, record)
+        if record.closing_brackets > 0:
+            record.bracketed = _count_bracketed(codes, size)
         _count_lines(codes, kinds, size, hashes, lengths, record)
         pair = repeated(hashes[0], lengths[0], record.lines, table, generation)
         record.repeated_lines, record.repeated_line_characters = pair
@@ -157,62 +155,18 @@ def _decoded(
 
 
 @compiled
-def _count_kinds(codes: Codes, kinds: Kinds, size: int, record: _Record) -> None:
-    # Loops without branches over one array each: the compiler makes vectors of them.
-    ideographs = word_characters = digits = punctuation = 0
-    for place in range(size):
-        kind = kinds[place]
-        ideographs += (kind & IDEOGRAPH) != 0
-        word_characters += (kind & (LETTER | DIGIT)) != 0
-        digits += (kind & DIGIT) != 0
-        punctuation += (kind & PUNCTUATION) != 0
-    newlines = hash_signs = curly_brackets = controls = 0
-    for place in range(size):
-        code = codes[place]
-        newlines += code == _NEWLINE
-        hash_signs += code == _HASH
-        curly_brackets += code == _CURLY
-        control = (code < 0x20) | ((code >= 0x7F) & (code < 0xA0))
-        controls += (code == _REPLACEMENT) | (control & ((kinds[place] & SPACE) == 0))
-    record.characters = size
-    record.ideographs, record.word_characters = ideographs, word_characters
-    record.digits, record.punctuation = digits, punctuation
-    record.newlines, record.hash_signs = newlines, hash_signs
-    record.curly_brackets, record.controls = curly_brackets, controls
-
-
-@compiled
-def _count_marks(codes: Codes, kinds: Kinds, size: int, record: _Record) -> None:
-    """Ellipses (three dots or their character) and what stands between 【 and 】 of one line."""
-    ellipses = bracketed = 0
-    dots_end = dots = 0
-    opened = -1
-    for place in range(size):
-        if kinds[place] & PUNCTUATION:
-            code = codes[place]
-            if code == _DOT:
-                dots = dots + 1 if dots_end == place else 1
-                dots_end = place + 1
-                ellipses += dots % _DOTS == 0
-            elif code == ELLIPSIS:
-                ellipses += 1
-            elif code == _OPEN:
-                opened = place
-            elif code == _CLOSE:
-                if opened >= 0 and find_line_end(codes, opened, place) == place:
-                    bracketed += place - opened - 1
-                opened = -1
-    record.ellipses, record.bracketed = ellipses, bracketed
-
-
-@compiled
-def _entropy(
+def _count_characters(
     codes: Codes,
     size: int,
+    kinds_of: npt.NDArray[np.uint8],
     occurrences: npt.NDArray[np.int32],
     distinct: npt.NDArray[np.int32],
-) -> float:
-    """Entropy of the characters in nats; `occurrences` is all zeros before and after."""
+    record: _Record,
+) -> None:
+    """Everything that does not depend on the order of characters, from their histogram.
+
+    `occurrences` is all zeros before and after.
+    """
     found = 0
     for place in range(size):
         code = codes[place]
@@ -222,10 +176,47 @@ def _entropy(
         occurrences[code] += 1
     total = 0.0
     for number in range(found):
-        count = occurrences[distinct[number]]
+        code = distinct[number]
+        count = occurrences[code]
+        occurrences[code] = 0
         total += _N_LOG_N[count] if count < _TABLED else count * math.log(count)
-        occurrences[distinct[number]] = 0
-    return math.log(size) - total / size if size > 0 else 0.0
+        _add_character(code, kinds_of[code], count, record)
+    record.characters = size
+    record.entropy = math.log(size) - total / size if size > 0 else 0.0
+
+
+@inlined
+def _add_character(code: int, kind: int, count: int, record: _Record) -> None:
+    if kind & (LETTER | DIGIT):
+        record.word_characters += count
+        record.ideographs += count * ((kind & IDEOGRAPH) != 0)
+        record.digits += count * ((kind & DIGIT) != 0)
+    elif kind & PUNCTUATION:
+        record.punctuation += count
+        record.hash_signs += count * (code == _HASH)
+        record.curly_brackets += count * (code == _CURLY)
+        record.closing_brackets += count * (code == _CLOSE)
+        record.controls += count * (code == _REPLACEMENT)
+    elif kind & SPACE:
+        record.newlines += count * (code == _NEWLINE)
+    elif code < 0xA0:
+        record.controls += count
+
+
+@compiled
+def _count_bracketed(codes: Codes, size: int) -> int:
+    """Characters between 【 and 】 of one line."""
+    bracketed = 0
+    opened = -1
+    for place in range(size):
+        code = codes[place]
+        if code == _OPEN:
+            opened = place
+        elif code == _CLOSE:
+            if opened >= 0 and find_line_end(codes, opened, place) == place:
+                bracketed += place - opened - 1
+            opened = -1
+    return bracketed
 
 
 @compiled
@@ -272,7 +263,7 @@ def _count_line(
 ) -> None:
     """Add a line that is not blank: `first` is where its white space ends."""
     tokens, alphabetic, token_characters = count_tokens(kinds, first, end)
-    ends, sentences = count_sentences(codes, kinds, first, end)
+    ends, sentences, ellipses = count_sentences(codes, kinds, first, end)
     cut = ends_with_ellipsis(codes, first, end)
     if record.lines < _HEAD_LINES:
         found, _ = find_phrase(codes, first, end, HEAD_LETTERS, HEAD_PLACES, HEAD_MARKED)
@@ -288,6 +279,7 @@ def _count_line(
     record.alphabetic_tokens += alphabetic
     record.token_characters += token_characters
     record.sentence_ends += ends
+    record.ellipses += ellipses
     if (
         ends_as_c4_asks(codes[end - 1])
         and not cut

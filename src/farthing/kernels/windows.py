@@ -7,13 +7,14 @@ hide a copy.
 from __future__ import annotations
 
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from farthing.kernels.characters import SPACE, characters, decode
 from farthing.kernels.compiled import compiled, inlined
-from farthing.kernels.key_table import number_of
+from farthing.kernels.key_table import KeyTable, number_of
 
 WINDOW_CHARACTERS = 32
 
@@ -123,36 +124,94 @@ def window_hashes(points: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint64]:
     return hashes
 
 
-@compiled
+class KnownWindows(NamedTuple):
+    """The windows of the texts of a batch that stand in a table."""
+
+    numbers: npt.NDArray[np.int64]  # in the table, in order of the text, repeats included
+    ends: npt.NDArray[np.int64]  # [D + 1]; those of text d: numbers[ends[d] : ends[d + 1]]
+    counts: npt.NDArray[np.int64]  # [D], of all windows
+
+
 def known_windows(
+    data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64], table: KeyTable
+) -> KnownWindows:
+    """Look every window of every text of a batch up.
+
+    Args:
+        data: uint8, valid UTF-8.
+        offsets: int64 [D + 1]; text d is `data[offsets[d] : offsets[d + 1]]`.
+        table: of window hashes.
+    """
+    documents = len(offsets) - 1
+    numbers = np.empty(int(offsets[-1] - offsets[0]) + documents, dtype=np.int64)
+    ends = np.zeros(documents + 1, dtype=np.int64)
+    counts = np.zeros(documents, dtype=np.int64)
+    _find_all(data, offsets, characters().kinds, _folds(), *table, numbers, ends, counts)
+    several = np.flatnonzero(counts == _SEVERAL)
+    if not len(several):
+        return KnownWindows(numbers[: ends[-1]].copy(), ends, counts)
+    parts = np.split(numbers[: ends[-1]], ends[1:-1])
+    for document in several:
+        points = folded_points(data[offsets[document] : offsets[document + 1]])
+        found = np.empty(len(points), dtype=np.int64)
+        parts[document] = found[: _find(points, *table, found)]
+        counts[document] = len(points) - WINDOW_CHARACTERS + 1
+    ends[1:] = np.cumsum([len(part) for part in parts])
+    return KnownWindows(np.concatenate(parts), ends, counts)
+
+
+@compiled
+def _find_all(
+    data: npt.NDArray[np.uint8],
+    offsets: npt.NDArray[np.int64],
+    kinds: npt.NDArray[np.uint8],
+    folds: npt.NDArray[np.int32],
+    keys: npt.NDArray[np.uint64],
+    starts: npt.NDArray[np.int32],
+    start_shift: np.uint64,
+    seen: npt.NDArray[np.uint8],
+    seen_shift: np.uint64,
+    numbers: npt.NDArray[np.int64],
+    ends: npt.NDArray[np.int64],
+    counts: npt.NDArray[np.int64],
+) -> None:
+    longest = 0
+    for document in range(len(counts)):
+        longest = max(longest, offsets[document + 1] - offsets[document])
+    points = np.empty(longest + WINDOW_CHARACTERS, dtype=np.uint32)
+    last = 0
+    for document in range(len(counts)):
+        text = data[offsets[document] : offsets[document + 1]]
+        count = _fold(text, kinds, folds, points)
+        if count == _SEVERAL:
+            counts[document] = _SEVERAL
+        else:
+            points[count:WINDOW_CHARACTERS] = 0
+            size = max(count, WINDOW_CHARACTERS)
+            place = numbers[last:]
+            last += _find(points[:size], keys, starts, start_shift, seen, seen_shift, place)
+            counts[document] = size - WINDOW_CHARACTERS + 1
+        ends[document + 1] = last
+
+
+@compiled
+def _find(
     points: npt.NDArray[np.uint32],
     keys: npt.NDArray[np.uint64],
     starts: npt.NDArray[np.int32],
     start_shift: np.uint64,
     seen: npt.NDArray[np.uint8],
     seen_shift: np.uint64,
-) -> npt.NDArray[np.int64]:
-    """The numbers of the windows of a text that stand in a table, in order, repeats included.
-
-    Args:
-        points: uint32 [N], folded.
-        keys: the parts of a `KeyTable` of window hashes, as the other four.
-        starts: see `keys`.
-        start_shift: see `keys`.
-        seen: see `keys`.
-        seen_shift: see `keys`.
-
-    Returns:
-        int64 [hits], N - 31 at most.
-    """
-    count = len(points) - WINDOW_CHARACTERS + 1
-    found = np.empty(count, dtype=np.int64)
+    found: npt.NDArray[np.int64],
+) -> int:
+    """Write the numbers of the windows that are known into `found`; return how many."""
     hits = 0
-    value = np.uint64(0)
-    for at in range(count):
-        value = _first_window(points) if at == 0 else _next_window(value, points, at)
+    value = _first_window(points)
+    for at in range(len(points) - WINDOW_CHARACTERS + 1):
+        if at > 0:
+            value = _next_window(value, points, at)
         number = number_of(_spread(value), keys, starts, start_shift, seen, seen_shift)
         if number >= 0:
             found[hits] = number
             hits += 1
-    return found[:hits].copy()
+    return hits

@@ -7,8 +7,11 @@ import json
 import subprocess
 import sys
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import zstandard
+from reader_files import read_all
 
 from farthing.documents.readers.lines import TooLong, bounded_lines
 from farthing.documents.readers.streams import BLOCK_BYTES
@@ -82,10 +85,16 @@ def test_lines_are_those_of_split_whatever_a_read_returns(data, read_bytes):
 
 
 def test_text_and_pages_longer_than_the_limit_are_refused_unread(tmp_path):
-    from reader_files import read_all
-
     (tmp_path / "a.txt").write_bytes(b"x" * 2000)
     (tmp_path / "b.txt").write_bytes(b"x" * 1000)
     rows, refusals = read_all([tmp_path], most_document_bytes=1024)
     assert [row["id"] for row in rows] == ["b.txt"]
     assert refusals.by_reason() == {"too_long": 1}
+
+
+def test_rows_of_parquet_longer_than_the_limit_are_refused(tmp_path):
+    table = pa.table({"id": ["a", "b", "c"], "text": ["x" * 1000, "x" * 1025, "\u597d" * 400]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    rows, refusals = read_all([tmp_path], most_document_bytes=1024)
+    assert [row["id"] for row in rows] == ["a"]
+    assert [one.detail for one in refusals.listed["too_long"]] == ["1025 bytes", "1200 bytes"]

@@ -71,6 +71,9 @@ class BatchBuilder:
             self.refuse(record, refused.reason, refused.detail)
             return None
         size = len(values[_TEXT])
+        if size > self._reading.most_document_bytes:
+            self.refuse(record, "too_long", f"{size} bytes")
+            return None
         fits = self._size + size <= BATCH_BYTES and len(self._rows) < BATCH_ROWS
         full = None if fits else self.take()
         self._kept += 1

@@ -6,6 +6,7 @@ process: pieces of one file that are read one after another unpack each byte onc
 
 from __future__ import annotations
 
+import atexit
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -193,6 +194,7 @@ def opened_at(file: SourceFile, position: int) -> Iterator[OpenFile]:
     if _held is None or _held.file != file or _held.position > position:
         release()
         _held = OpenFile(file)
+        atexit.register(release)
     opened = _held
     try:
         opened.forward_to(position)
@@ -206,5 +208,6 @@ def release() -> None:
     """Close the file that the last reading left open, if any."""
     global _held
     if _held is not None:
+        atexit.unregister(release)
         _held.close()
         _held = None

@@ -54,7 +54,7 @@ def describe_mixture(config: MixtureConfig, mixture: Mixture) -> dict[str, Any]:
     """What the manifest notes: "mixture", which training reads; "mixture_by", where it is from."""
     source: dict[str, Any] = {"by": config.by}
     if config.by == "temperature":
-        source["temperature"] = config.temperature
+        source["size_exponent"] = config.size_exponent
     if config.searched is not None:
         source["searched_sha256"] = digest_file(Path(config.searched))
     return {"mixture": mixture.model_dump(mode="json"), "mixture_by": source}
@@ -86,7 +86,7 @@ def _main_weights(config: MixtureConfig, tokens: Mapping[str, int]) -> Mapping[s
         return config.weights
     if config.searched is not None:
         return _searched_weights(Path(config.searched))
-    power = 1.0 / config.temperature if config.by == "temperature" else 1.0
+    power = config.size_exponent if config.by == "temperature" else 1.0
     largest = max(tokens.values(), default=1) or 1
     return {domain: (size / largest) ** power for domain, size in tokens.items()}
 

@@ -7,7 +7,6 @@ counts as a near-duplicate. Exact on all windows: nothing is sampled.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable
 
 import numpy as np
@@ -35,26 +34,28 @@ class NearDuplicates:
 
     def repeats(self, text: str) -> bool:
         """Whether `text` nearly repeats an indexed text, or holds one of them."""
-        return self._repeats(_bytes(text))
+        data = _bytes(text)
+        return bool(self.which_repeat(data, np.array([0, len(data)], dtype=np.int64))[0])
 
     def which_repeat(
         self, data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.bool_]:
         """For each text of a batch, `data[offsets[d] : offsets[d + 1]]`, what `repeats` says."""
-        texts = itertools.pairwise(offsets)
-        return np.array([self._repeats(data[b:e]) for b, e in texts], dtype=np.bool_)
+        known = windows.known_windows(data, offsets, self._windows)
+        hits = np.diff(known.ends)
+        repeats = hits > self._share * known.counts
+        for text in np.flatnonzero((hits > 0) & ~repeats):
+            numbers = known.numbers[known.ends[text] : known.ends[text + 1]]
+            repeats[text] = self._holds_one(np.unique(numbers))
+        return repeats
 
-    def _repeats(self, text: npt.NDArray[np.uint8]) -> bool:
-        points = windows.folded_points(text)
-        found = windows.known_windows(points, *self._windows)
-        if not len(found):
-            return False
-        if len(found) > self._share * (len(points) - windows.WINDOW_CHARACTERS + 1):
-            return True
-        numbers = np.unique(found)
+    def _holds_one(self, numbers: npt.NDArray[np.int64]) -> bool:
+        """Whether some windows are too large a share of those of one indexed text."""
         begins, ends = self._owner_begins[numbers], self._owner_begins[numbers + 1]
-        owners = np.concatenate([self._owners[b:e] for b, e in zip(begins, ends, strict=True)])
-        held = np.bincount(owners, minlength=len(self._sizes))
+        counts = ends - begins
+        # Counts up from each window's first owner to its last.
+        places = np.arange(counts.sum()) + np.repeat(begins - np.cumsum(counts) + counts, counts)
+        held = np.bincount(self._owners[places], minlength=len(self._sizes))
         return bool(np.any(held > self._share * self._sizes))
 
 

@@ -15,7 +15,8 @@ corpus is whole, so whoever is interrupted goes on.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from farthing.artifacts.manifest import write_manifest
 from farthing.artifacts.storage import staged_directory
 from farthing.artifacts.trail import Trail, write_trail
 from farthing.documents.readers.cut import cut
+from farthing.errors import CorpusError
 from farthing.execution.run import Report
 from farthing.execution.workers import Workers
 from farthing.stages.curate.config import CurateConfig
@@ -85,7 +87,7 @@ def curate(
     pieces = cut(sources.files, config.reading.piece_bytes)
     index = build_index(items) if items and config.reaches("scored") else None
     folder = work_folder(directory)
-    with Workers(config.workers) as workers:
+    with Workers(config.workers) as workers, _removed_on_bad_text(folder):
         maps = Maps(config, pieces, folder, workers, report)
         columns, refusals = maps.measure(sources, index)
         decided = decide(columns, config, sources.given, index, scorer, refusals)
@@ -166,6 +168,16 @@ def measure_shard(
 def work_folder(directory: Path) -> Path:
     """Where finished pieces stand until the corpus `directory` is whole."""
     return directory.with_name(f".{directory.name}.work")
+
+
+@contextmanager
+def _removed_on_bad_text(folder: Path) -> Iterator[None]:
+    """What was finished helps nobody when the text or the settings have to change."""
+    try:
+        yield
+    except CorpusError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _train_tokens(detail: dict[str, Any]) -> dict[str, int]:

@@ -77,7 +77,8 @@ def markdown(
         f"`{command}`, seeds {seeds}; {on}. "
         "Bits per byte on the dev text of the finished corpus, mean over its domains; ± is the "
         "sample standard deviation over the seeds; all differences are paired by seed. Every model "
-        "has the same size, tokenizer, steps and batch, so the same FLOPs.\n",
+        "has the same size, tokenizer, steps and batch, so the same FLOPs, but for attention, "
+        "which stops at the ends of documents.\n",
         "\n".join(f"- {sentence}" for sentence in sentences(worth)) + "\n",
         "## What each step saved\n",
         _table(_HEADS, worth_rows(worth)),

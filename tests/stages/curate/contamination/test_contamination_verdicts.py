@@ -83,6 +83,14 @@ def test_a_short_minimal_pair_is_found_where_both_sentences_stand_together(docum
     assert verdict(document, "The cats like me now.", "The cats likes me now.") == said
 
 
+def test_a_long_question_of_few_different_words_is_a_common_phrase():
+    pattern = "a b c a b c a b c"
+    assert verdict(f"sort {pattern} and c", pattern, "c") == "question_only"
+    assert verdict(pattern, pattern) == "question_only"
+    assert verdict(f"{pattern} is one two three four five", pattern, run(5)) == "question_only"
+    assert verdict(f"{pattern} is {run(5)}", pattern, run(5)) == "contaminated"
+
+
 def test_an_answer_among_the_options_of_the_question_stands_in_it():
     question = f"{run(12)} A. red paint B. blue paint"
     assert verdict(question, question, "blue paint") == "contaminated"

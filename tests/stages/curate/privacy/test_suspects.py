@@ -60,14 +60,14 @@ def test_there_is_room_however_many_places_there_are(text):
     assert all(0 <= place < len(text) for place in places)
 
 
-@pytest.mark.timeout(20)  # each takes a tenth of a second; hours if any pattern were quadratic
-@pytest.mark.parametrize(
-    "unit",
-    ["sk-", "sk-ab-", "xoxb-", "eyJ-", "a@", "a@b.", "a.b@c.d-", "1.1.", "+1 (2) ", "2000:", "138 "]
-    + ["4111 ", "1-", "-----BEGIN PRIVATE KEY-----", "-----BEGIN PRIVATE KEY-----A:b\n", "ghp_a"],
-)
+HOSTILE = ["sk-", "sk-ab-", " sk-ab-", "xoxb-", "eyJ-", "ghp_a", "a@", "a@b.", "a.b@c.d-"]
+HOSTILE += ["1.1.", "2000:", "+1 (2) ", "138 ", "4111 ", "1-", "-----BEGIN PRIVATE KEY-----A:b\n"]
+
+
+@pytest.mark.timeout(60)  # each takes a tenth of a second, and hours if a pattern were quadratic
+@pytest.mark.parametrize("unit", HOSTILE)
 def test_hostile_texts_take_time_in_proportion_to_their_length(unit):
-    texts = large_strings([unit * (300_000 // len(unit))])
+    texts = large_strings([unit * (100_000 // len(unit))])
     once, _ = mask(texts)
     assert mask(once)[0] is once
 

@@ -30,6 +30,7 @@ class ItemIndex:
     words: npt.NDArray[np.uint64]  # hashes of the questions' words
     word_ends: npt.NDArray[np.int64]  # [I + 1]; item i: words[word_ends[i] : word_ends[i + 1]]
     lengths: npt.NDArray[np.float64]  # [I], of the whole question in words of a spaced language
+    varieties: npt.NDArray[np.float64]  # [I], the same, each different word counted once
     table: KeyTable  # of the G different grams
     gram_ends: npt.NDArray[np.int64]  # [I + 1]; item i: grams[gram_ends[i] : gram_ends[i + 1]]
     grams: npt.NDArray[np.int32]  # numbers, ascending and without repeats within an item
@@ -78,6 +79,7 @@ def build_index(items: Sequence[EvalItem]) -> ItemIndex:
         for begin, end in zip(words.firsts[:-1], words.firsts[1:], strict=True)
     ]
     hashes = [np.unique(gram_hashes(one, GRAM_WORDS)) for one in kept]
+    worth = _worth(data, words)
     no_hashes = np.zeros(0, dtype=np.uint64)
     table = key_table(np.unique(np.concatenate([no_hashes, *hashes])))
     grams = numbers_of(np.concatenate([no_hashes, *hashes]), *table)
@@ -87,7 +89,8 @@ def build_index(items: Sequence[EvalItem]) -> ItemIndex:
         items=tuple(items),
         words=np.concatenate([no_hashes, *kept]),
         word_ends=_ends([len(one) for one in kept]),
-        lengths=_lengths(data, words),
+        lengths=_sums(worth, words.firsts),
+        varieties=_sums(np.where(_first_time(words), worth, 0.0), words.firsts),
         table=table,
         gram_ends=gram_ends,
         grams=grams.astype(np.int32),
@@ -102,9 +105,27 @@ def _ends(counts: Sequence[int] | npt.NDArray[np.int64]) -> npt.NDArray[np.int64
     return ends
 
 
-def _lengths(data: npt.NDArray[np.uint8], words: Words) -> npt.NDArray[np.float64]:
+def _worth(data: npt.NDArray[np.uint8], words: Words) -> npt.NDArray[np.float64]:
+    """How many words of a spaced language each word is worth."""
     size = words.ends - words.begins
     alone = (size >= 3) & (size <= 4) & (data[words.begins] >= _IDEOGRAPH_LEAD)
-    sums = np.zeros(len(size) + 1)
-    sums[1:] = np.cumsum(np.where(alone, _WORDS_A_CHARACTER, 1.0))
-    return sums[words.firsts[1:]] - sums[words.firsts[:-1]]
+    return np.where(alone, _WORDS_A_CHARACTER, 1.0)
+
+
+def _first_time(words: Words) -> npt.NDArray[np.bool_]:
+    """Which words did not stand in their text before."""
+    texts = np.repeat(np.arange(len(words.firsts) - 1), np.diff(words.firsts))
+    order = np.lexsort((words.hashes, texts))  # stable: of equal words the first comes first
+    first = np.ones(len(order), dtype=np.bool_)
+    same_text = texts[order[1:]] == texts[order[:-1]]
+    same_word = words.hashes[order[1:]] == words.hashes[order[:-1]]
+    first[order[1:]] = ~(same_text & same_word)
+    return first
+
+
+def _sums(
+    values: npt.NDArray[np.float64], firsts: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float64]:
+    sums = np.zeros(len(values) + 1)
+    sums[1:] = np.cumsum(values)
+    return np.round(sums[firsts[1:]] - sums[firsts[:-1]], 6)

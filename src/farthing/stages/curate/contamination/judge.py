@@ -128,11 +128,12 @@ def _compare(
     worth = _word_weights(index.gram_at_each_word(item), weights)
     found, begin, end = common_in_order(document.hashes[start:stop], wanted, worth)
     score, length = found / int(worth.sum()), float(index.lengths[item])
-    if score < config.least_score(length) or end - begin > _most_words(length, wanted, config):
+    if score < config.least_score(length) or end - begin > _most_words(item, index, config):
         return None
     begin, end = start + begin, start + end
     answered = _answered(document.hashes, begin, end, item, index, config)
-    alone = length >= (config.long_words if index.items[item].answers else config.short_words)
+    all_there_is = not index.items[item].answers and not _is_phrase(item, index, config)
+    alone = all_there_is or length >= config.long_words
     verdict = CONTAMINATED if answered or alone else QUESTION_ONLY
     return Match(document.row, item, score, answered, verdict, document.snippet(begin, end))
 
@@ -147,27 +148,33 @@ def _word_weights(
     return np.maximum(means, 1)
 
 
-def _most_words(length: float, wanted: Hashes, config: ContaminationConfig) -> int:
-    """Over how many words of a document a question of this length may be spread."""
-    if length < config.short_words:
-        return len(wanted)
-    return len(wanted) * 3 // 2 if length <= config.strict_words else _ANY
+def _is_phrase(item: int, index: ItemIndex, config: ContaminationConfig) -> bool:
+    """Whether a question has so few different words that it stands in texts by chance."""
+    return float(index.varieties[item]) < config.short_words
+
+
+def _most_words(item: int, index: ItemIndex, config: ContaminationConfig) -> int:
+    """Over how many words of a document a question may be spread."""
+    count = len(index.words_of(item))
+    if _is_phrase(item, index, config):
+        return count
+    return count * 3 // 2 if index.lengths[item] <= config.strict_words else _ANY
 
 
 def _answered(
     hashes: Hashes, begin: int, end: int, item: int, index: ItemIndex, config: ContaminationConfig
 ) -> bool:
     """Whether one of an item's answers gives it away, its question standing at `begin` to `end`."""
-    length = float(index.lengths[item])
+    phrase, variety = _is_phrase(item, index, config), float(index.varieties[item])
     for text in index.items[item].answers:
         answer = words_of_texts([text])[1].hashes
         if not len(answer):
             continue
-        if length >= config.short_words:
+        if not phrase:
             near = _stands_near(hashes, begin, end, index.words_of(item), answer)
         else:
             near = _stands_beside(hashes, begin, end, answer)
-            near = near and length + len(answer) >= config.short_words
+            near = near and variety + len(answer) >= config.short_words
         if near:
             return True
     return False

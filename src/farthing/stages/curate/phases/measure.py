@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from farthing.documents.batch import SCHEMA, text_bytes
+from farthing.documents.batch import SCHEMA, UNDETERMINED, text_bytes
 from farthing.documents.language.identify import LANGUAGES, identify
 from farthing.documents.measure import measure
 from farthing.documents.readers.options import Reading
@@ -89,6 +90,8 @@ def _measure_batch(
         batch.column("source"),
         batch.column("domain"),
     )
+    if config.languages.as_domain:
+        batch = _with_domains(batch, languages)
     laps("language")
     # The last row is for documents without a profile: -1 is its place too.
     wanted = wanted_kinds(config.privacy, [*book.profiles, ""], profiles)
@@ -120,6 +123,14 @@ def _measure_batch(
     laps("write")
     _add_ragged(data, offsets, words, writer, context, laps)
     return judgement.failures
+
+
+def _with_domains(batch: pa.RecordBatch, languages: npt.NDArray[np.int8]) -> pa.RecordBatch:
+    """The batch with the language of the text as the domain of documents that name none."""
+    stated = batch.column("domain")
+    unnamed = pc.or_(pc.equal(stated, batch.column("language")), pc.equal(stated, UNDETERMINED))
+    domains = pc.if_else(unnamed, _LANGUAGE_NAMES.take(pa.array(languages)), stated)
+    return batch.set_column(batch.schema.get_field_index("domain"), SCHEMA.field("domain"), domains)
 
 
 def _add_ragged(

@@ -69,13 +69,15 @@ _CARD = re.compile(
     rb"|\d{4}([ -])\d{6}\2\d{5})(?! \d))(?!\w|[.-]\d)"
 )
 
-_END = rb"(?![A-Za-z0-9_-])"
+_START, _END = rb"(?<![A-Za-z0-9_-])", rb"(?![A-Za-z0-9_-])"
 _KEYS = (
     re.compile(rb"(?:AKIA|ASIA)[0-9A-Z]{16}" + _END),
     re.compile(rb"gh[pousr]_[A-Za-z0-9]{36,255}" + _END),
     re.compile(rb"github_pat_[A-Za-z0-9_]{22,255}" + _END),
     re.compile(rb"AIza[0-9A-Za-z_-]{35}" + _END),
-    re.compile(rb"eyJ[A-Za-z0-9_-]{10,512}\.eyJ[A-Za-z0-9_-]{10,4096}\.[A-Za-z0-9_-]{10,2048}"),
+    re.compile(
+        _START + rb"eyJ[A-Za-z0-9_-]{10,512}\.eyJ[A-Za-z0-9_-]{10,4096}\.[A-Za-z0-9_-]{10,2048}"
+    ),
     # A private key with what belongs to it; certificates and public keys are meant to be read. A
     # header without a body is only spoken of. In programs, lines stand in quotes or end in "\\n".
     re.compile(
@@ -90,8 +92,8 @@ _KEYS = (
 )
 # Words with hyphens look like these; a key is random.
 _LOOSE_KEYS = (
-    re.compile(rb"sk-(?:[a-z]{2,10}-){0,4}([A-Za-z0-9_-]{20,255})" + _END),
-    re.compile(rb"xox[abprs]-([0-9A-Za-z-]{10,255})" + _END),
+    re.compile(_START + rb"sk-(?:[a-z]{2,10}-){0,4}([A-Za-z0-9_-]{20,255})" + _END),
+    re.compile(_START + rb"xox[abprs]-([0-9A-Za-z-]{10,255})" + _END),
 )
 
 

@@ -38,7 +38,8 @@ class ContaminationConfig(Config):
     short_words: int = Field(
         default=8,
         ge=5,
-        description="a shorter question is a common phrase: by itself it never condemns",
+        description="a question of fewer different words is a common phrase: it condemns only "
+        "where its answer stands directly beside it",
     )
     strict_words: int = Field(
         default=20, ge=5, description="a question of up to so many words must be there whole"

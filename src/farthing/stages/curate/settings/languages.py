@@ -26,3 +26,8 @@ class LanguagesConfig(Config):
         description="documents whose language is told with less confidence are dropped; 0 for "
         "none. Only read where `keep` names languages",
     )
+    as_domain: bool = Field(
+        default=False,
+        description="mix and score documents that name no domain by the language that their text "
+        "is told to be in; false: by the language that they state",
+    )

@@ -30,11 +30,14 @@ class MixtureConfig(Config):
     by: Literal["size", "temperature", "hand", "searched"] = Field(
         default="size",
         description="size: each domain for its share of the text; temperature: for its share to "
-        "the power of 1 / temperature, which lifts the small ones; hand: by `weights`; searched: "
+        "the power of `size_exponent`, which lifts the small ones; hand: by `weights`; searched: "
         "by the weights in the file `searched`",
     )
-    temperature: float = Field(
-        default=2.0, ge=1, le=100, description="1 draws by size; the higher, the more evenly"
+    size_exponent: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="1 over the temperature of by: temperature: 1 draws by size, 0 evenly",
     )
     weights: Weights | None = Field(
         default=None, description="weight of each domain, for by: hand; need not sum to one"

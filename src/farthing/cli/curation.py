@@ -1,0 +1,93 @@
+"""The verb that makes a corpus: curate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from farthing.cli.options import (
+    HERE,
+    JsonOption,
+    RecipeOption,
+    RerunOption,
+    SetOption,
+    WorkspaceOption,
+)
+from farthing.cli.output import load_run, make_show, print_json
+
+if TYPE_CHECKING:
+    from farthing.artifacts.curation import FunnelStep
+
+_REASONS_SHOWN = 3
+
+
+def curate(
+    recipe: RecipeOption = "quickstart",
+    workspace: WorkspaceOption = HERE,
+    changes: SetOption = [],  # noqa: B006
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            help="Only measure shard i/N, such as 0/4: run one on each machine that shares the "
+            "workspace, then the same command without it."
+        ),
+    ] = None,
+    rerun: RerunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Turn raw documents into a clean, tokenised corpus with a paper trail.
+
+    What is read, and how: --set corpus.sources=[data/] and the other settings under `corpus`:
+    docs/curation.md. An interrupted run goes on where it was.
+    """
+    from farthing import flow
+    from farthing.session import open_session
+
+    run = load_run(recipe, changes, workspace)
+    session = open_session(workspace, make_show(as_json))
+    if shard is not None:
+        from farthing.execution.run import parse_shard
+
+        count = flow.run_curate_shard(run, session, parse_shard(shard))
+        print_json({"pieces": count}) if as_json else print(f"{count} pieces measured")
+        return
+    corpus = flow.run_curate(run, session, rerun=rerun)
+    detail = {"corpus": str(corpus.directory), "digest": corpus.digest, **corpus.manifest.detail}
+    if as_json:
+        print_json(detail)
+        return
+    from farthing.artifacts.trail import read_trail
+
+    trail = read_trail(corpus.directory)
+    for step in trail.funnel.steps if trail is not None else ():
+        _print_step(step)
+    _print_amounts(detail)
+    print(corpus.directory)
+
+
+def _print_step(step: FunnelStep) -> None:
+    """One step that did something, with its commonest reasons."""
+    if not step.gone.documents and not step.changed_bytes:
+        return
+    print(
+        f"{step.name:<13} {step.entered.documents:>9,} -> {step.left.documents:>9,} documents  "
+        f"{step.entered.bytes / 1e6:>9,.1f} -> {step.left.bytes / 1e6:>9,.1f} MB"
+    )
+    reasons = list(step.reasons().items())
+    for reason, amount in reasons[:_REASONS_SHOWN]:
+        print(f"{'':<13} {amount.documents:>9,} {reason}")
+    if others := reasons[_REASONS_SHOWN:]:
+        rest = sum(amount.documents for _, amount in others)
+        print(f"{'':<13} {rest:>9,} for {len(others)} other reasons")
+
+
+def _print_amounts(detail: dict[str, Any]) -> None:
+    for split, domains in detail["splits"].items():
+        for domain, count in domains.items():
+            print(
+                f"{split:<6} {domain:<8} {count['documents']:>8,} documents "
+                f"{count['bytes']:>12,} bytes {count['tokens']:>12,} tokens"
+            )
+    if flagged := sum(detail["flagged"].values()):
+        print(f"left alone {flagged:,} documents that a step would drop: their side was given")

@@ -1,0 +1,143 @@
+"""Text to corpus, in a run of the book: what the stage does not know is handed in here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from farthing.artifacts.canonical import digest_file
+from farthing.artifacts.curation import FunnelStep
+from farthing.artifacts.curation_step import CurationStep
+from farthing.artifacts.manifest import MANIFEST_NAME, Manifest
+from farthing.artifacts.workspace import Workspace
+from farthing.documents.readers.files import find_files, identities
+from farthing.flow.config import RunConfig
+from farthing.flow.evaluation_texts import evaluation_items
+from farthing.flow.quality_scorer import quality_scorer
+from farthing.flow.start import open_source
+from farthing.ledger.journal import RunRecorder
+from farthing.session import Job, Session, input_key, made
+from farthing.stages.curate.config import CurateConfig
+from farthing.stages.curate.contamination.items import EvalItem, items_digest
+from farthing.stages.curate.phases.maps import CODE
+from farthing.stages.curate.quality.by_model import Scorer
+from farthing.stages.curate.run import Curated, curate, measure_shard
+from farthing.stages.curate.sources import source_identity
+from farthing.text.corpus import KIND, Corpus
+
+
+def run_curate(run: RunConfig, session: Session, *, rerun: bool = False) -> Corpus:
+    """Text to corpus.
+
+    Raises:
+        CorpusError: text that is missing, empty, malformed or too little to split.
+    """
+    items = _items(run.corpus)
+    key = _key(run.corpus, items, session.workspace)
+    job = Job("curation", _corpus_name(key, session) or run.name, "corpora", KIND, key)
+
+    def make(place: Path, recorder: RunRecorder) -> Manifest:
+        made_now = curate(
+            run.corpus,
+            place,
+            key,
+            lambda phase, share: _report(phase, share, recorder, session),
+            items=items,
+            scorer=_scorer(run.corpus, session.workspace),
+        )
+        _enter_steps(made_now, recorder, session)
+        return made_now.corpus.manifest
+
+    return Corpus.open(made(job, session, make, rerun=rerun), verify=True)
+
+
+def run_curate_shard(run: RunConfig, session: Session, shard: tuple[int, int]) -> int:
+    """Only the measuring of shard (i, N), on one of several machines that share the workspace.
+
+    Returns:
+        How many pieces were measured; `run_curate` takes them over.
+    """
+    items = _items(run.corpus)
+    key = _key(run.corpus, items, session.workspace)
+    place = session.workspace.place("corpora", run.name, key)
+    place.parent.mkdir(parents=True, exist_ok=True)
+
+    def report(phase: str, share: float) -> None:
+        if share == 1.0:
+            session.show.line(f"curate    {phase} {shard[0]}/{shard[1]}: done")
+
+    return measure_shard(run.corpus, place, shard, report, items=items)
+
+
+def _items(config: CurateConfig) -> tuple[EvalItem, ...]:
+    return evaluation_items(config.contamination) if config.reaches("scored") else ()
+
+
+def _key(config: CurateConfig, items: tuple[EvalItem, ...], workspace: Workspace) -> str:
+    """Identity of all that decides the corpus; what settings name by a path counts by content."""
+    named = {
+        "sources": source_identity(config),
+        "items": items_digest(items),
+        "good": _identities(config.quality.good),
+        "ordinary": _identities(config.quality.ordinary),
+        "model": None
+        if config.quality.model is None
+        else open_source(config.quality.model, workspace).digest,
+        "searched": None
+        if config.mixture.searched is None
+        else digest_file(Path(config.mixture.searched)),
+    }
+    settings = config.model_dump(
+        mode="json",
+        exclude={
+            "sources": True,
+            "quality": {"good", "ordinary", "model"},
+            "contamination": {"benchmarks", "items"},
+            "mixture": {"searched"},
+            **{name: True for name in config.harmless},
+        },
+    )
+    return input_key("curate", settings, named, CODE)
+
+
+def _identities(paths: tuple[str, ...]) -> list[list[str]]:
+    return identities(find_files(paths)) if paths else []
+
+
+def _scorer(config: CurateConfig, workspace: Workspace) -> Scorer | None:
+    if config.quality.model is None or not config.reaches("scored"):
+        return None
+    return quality_scorer(open_source(config.quality.model, workspace).supernet)
+
+
+def _report(phase: str, share: float, recorder: RunRecorder, session: Session) -> None:
+    recorder.beat(phase, None)
+    if share == 1.0:
+        session.show.line(f"curate    {phase}: done")
+
+
+def _enter_steps(made_now: Curated, recorder: RunRecorder, session: Session) -> None:
+    """What each step did and took, as a part of the run."""
+    for step in made_now.trail.funnel.steps:
+        session.book.append(_step_entry(step, made_now.cpu_seconds, recorder.number))
+
+
+def _step_entry(step: FunnelStep, seconds: dict[str, float], run: int) -> CurationStep:
+    return CurationStep(
+        run=run,
+        step=step.name,
+        documents_in=step.entered.documents,
+        documents_out=step.left.documents,
+        bytes_in=step.entered.bytes,
+        bytes_out=step.left.bytes,
+        tokens=step.tokens,
+        cpu_seconds=seconds.get(step.name, 0.0),
+    )
+
+
+def _corpus_name(key: str, session: Session) -> str | None:
+    """The name under which another recipe has made this very corpus; None if none has."""
+    for path in sorted((session.workspace.root / "corpora").glob(f"[!.]*/{MANIFEST_NAME}")):
+        name = path.parent.name.rpartition("-")[0]
+        if path.parent == session.workspace.place("corpora", name, key):
+            return name
+    return None
