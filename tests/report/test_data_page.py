@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 from trails import ATTACK, add_trail, made_up_funnel, made_up_trail
 
+from farthing.artifacts.curation import Amount, Dropped, Funnel, FunnelStep
 from farthing.artifacts.manifest import read_manifest, write_manifest
 from farthing.artifacts.workspace import Workspace
 from farthing.charts.funnel import FunnelRow, Slice, draw_funnel
@@ -107,6 +108,21 @@ class TestFunnel:
         assert widths[2] == pytest.approx(widths[0] / 2, abs=0.1)
         assert widths[3] == 1
         assert drawn.count("<title>") == 4
+
+    def test_the_smallest_reasons_are_drawn_together(self, curated_facts):
+        amounts = [(f"reason {n}", Amount(documents=1, bytes=100 - n)) for n in range(9)]
+        dropped = tuple(Dropped(domain="en", reason=r, amount=a) for r, a in amounts)
+        entered = Amount(documents=10, bytes=1000)
+        size = sum(amount.bytes for _, amount in amounts)
+        left = Amount(documents=1, bytes=1000 - size)
+        step = FunnelStep(name="rules", entered=entered, left=left, dropped=dropped)
+        trail = curated_facts.trail.model_copy(update={"funnel": Funnel(steps=(step,))})
+        view = trail_section(replace(curated_facts, trail=trail))
+        tips = re.findall(r"<title>(rules: [^<]*)</title>", view.wide)
+        assert len(tips) == 7
+        # The sixth to the ninth reason: 95 + 94 + 93 + 92 bytes.
+        assert tips[-1] == "rules: 4 other reasons, 4 documents, 374 B"
+        assert len(view.steps[0].reasons) == 9
 
     def test_an_empty_funnel_is_a_picture_too(self):
         assert "<svg" in draw_funnel([], "f", "t")

@@ -186,20 +186,29 @@ def _colours(step: FunnelStep) -> dict[str, str]:
     return {reason: f"gone{min(n, _COLOURS - 1)}" for n, reason in enumerate(step.reasons())}
 
 
+def _drawn_reasons(step: FunnelStep) -> list[tuple[str, Amount]]:
+    """As many as have a colour; the smaller ones together, since each would be a hair too wide."""
+    every = list(step.reasons().items())
+    if len(every) <= _COLOURS:
+        return every
+    rest = every[_COLOURS - 1 :]
+    others = sum((amount for _, amount in rest), Amount())
+    return [*every[: _COLOURS - 1], (f"{len(rest)} other reasons", others)]
+
+
 def _drawn(steps: Sequence[FunnelStep], identity: str, width: float) -> Markup:
     rows = []
     for step in steps:
-        colours = _colours(step)
         stays = f"{step.name}: {data_size(step.left.bytes)} in {whole(step.left.documents)} stay"
         slices = [Slice(step.left.bytes, stays, "stays")]
         slices += [
             Slice(
                 amount.bytes,
-                f"{step.name}: {reason}, {whole(amount.documents)} documents, "
+                f"{step.name}: {words}, {whole(amount.documents)} documents, "
                 f"{data_size(amount.bytes)}",
-                colours[reason],
+                f"gone{place}",
             )
-            for reason, amount in step.reasons().items()
+            for place, (words, amount) in enumerate(_drawn_reasons(step))
         ]
         if step.changed_bytes > 0:
             tip = f"{step.name}: {data_size(step.changed_bytes)} taken from documents that stay"

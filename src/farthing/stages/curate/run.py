@@ -21,26 +21,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from farthing.artifacts.curation import Mixture
 from farthing.artifacts.manifest import write_manifest
 from farthing.artifacts.storage import staged_directory
 from farthing.artifacts.trail import Trail, write_trail
 from farthing.documents.readers.cut import cut
+from farthing.documents.readers.piece import Piece
 from farthing.errors import CorpusError
 from farthing.execution.run import Report
+from farthing.execution.work import PieceResult
 from farthing.execution.workers import Workers
 from farthing.stages.curate.config import CurateConfig
-from farthing.stages.curate.contamination.index import build_index
+from farthing.stages.curate.contamination.index import ItemIndex, build_index
 from farthing.stages.curate.contamination.items import EvalItem
 from farthing.stages.curate.encode import EncodedPiece, join_pieces
 from farthing.stages.curate.mixture import describe_mixture, make_mixture
-from farthing.stages.curate.phases.decide import decide
+from farthing.stages.curate.phases.decide import Decided, decide
 from farthing.stages.curate.phases.decisions import added
 from farthing.stages.curate.phases.maps import Maps
 from farthing.stages.curate.phases.tokenizer import make_tokenizer
 from farthing.stages.curate.phases.trail import Outcome, make_trail
 from farthing.stages.curate.quality.by_model import Scorer
-from farthing.stages.curate.sources import find_sources
+from farthing.stages.curate.sources import Sources, find_sources
 from farthing.text.corpus import KIND, Corpus
+from farthing.text.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ def curate(
     """
     sources = find_sources(config)
     pieces = cut(sources.files, config.reading.piece_bytes)
-    index = build_index(items) if items and config.reaches("scored") else None
+    index = _index(items, config)
     folder = work_folder(directory)
     with Workers(config.workers) as workers, _removed_on_bad_text(folder):
         maps = Maps(config, pieces, folder, workers, report)
@@ -96,45 +100,25 @@ def curate(
         encoded = maps.encode(columns, decided, finished, tokenizer)
     with staged_directory(directory) as staged:
         tokenizer.save(staged)
-        detail = join_pieces(
-            [
-                EncodedPiece(
-                    result.directory, {span.file.name: span.file.sha256 for span in piece.spans}
-                )
-                for piece, result in zip(pieces, encoded, strict=True)
-            ],
-            tokenizer,
-            staged,
-            decided.domains,
-            [
-                {"file": f.number, "name": f.name, "bytes": f.size, "sha256": f.sha256}
-                for f in sources.files
-            ],
-        )
-        mixture = None
-        if config.reaches("mixed"):
-            mixture = make_mixture(config.mixture, _train_tokens(detail))
+        detail = _join(pieces, encoded, tokenizer, staged, decided, sources)
+        mixture = _mixture(config, detail)
         trail = make_trail(Outcome(columns, decided, refusals, index, _tokens(detail), mixture))
         write_trail(staged, trail)
-        write_manifest(
-            staged,
-            kind=KIND,
-            input_key=input_key,
-            detail={
-                "domains": list(decided.domains),
-                **detail,
-                "dropped": decided.decisions.by_reason(),
-                "flagged": dict(sorted(decided.decisions.flagged.items())),
-                "refused": refusals.by_reason(),
-                "quality": None if decided.scores is None else decided.scores.detail,
-                **({} if mixture is None else describe_mixture(config.mixture, mixture)),
-                "tokenizer": {
-                    "kind": config.tokenizer,
-                    "fingerprint": tokenizer.fingerprint,
-                    "vocab_size": tokenizer.vocab_size,
-                },
+        detail |= {
+            "domains": list(decided.domains),
+            "dropped": decided.decisions.by_reason(),
+            "flagged": dict(sorted(decided.decisions.flagged.items())),
+            "refused": refusals.by_reason(),
+            "quality": None if decided.scores is None else decided.scores.detail,
+            "tokenizer": {
+                "kind": config.tokenizer,
+                "fingerprint": tokenizer.fingerprint,
+                "vocab_size": tokenizer.vocab_size,
             },
-        )
+        }
+        if mixture is not None:
+            detail |= describe_mixture(config.mixture, mixture)
+        write_manifest(staged, kind=KIND, input_key=input_key, detail=detail)
     shutil.rmtree(folder)
     corpus = Corpus.open(directory, verify=False)
     return Curated(corpus, trail, added(maps.cpu_seconds, decided.decisions.cpu_seconds))
@@ -159,7 +143,7 @@ def measure_shard(
     """
     sources = find_sources(config)
     pieces = cut(sources.files, config.reading.piece_bytes)
-    index = build_index(items) if items and config.reaches("scored") else None
+    index = _index(items, config)
     with Workers(config.workers) as workers:
         maps = Maps(config, pieces, work_folder(directory), workers, report)
         return maps.measure_shard(sources, index, shard)
@@ -180,8 +164,34 @@ def _removed_on_bad_text(folder: Path) -> Iterator[None]:
         raise
 
 
-def _train_tokens(detail: dict[str, Any]) -> dict[str, int]:
-    return {domain: count["tokens"] for domain, count in detail["splits"]["train"].items()}
+def _index(items: Sequence[EvalItem], config: CurateConfig) -> ItemIndex | None:
+    return build_index(items) if items and config.reaches("scored") else None
+
+
+def _join(
+    pieces: Sequence[Piece],
+    encoded: Sequence[PieceResult],
+    tokenizer: Tokenizer,
+    directory: Path,
+    decided: Decided,
+    sources: Sources,
+) -> dict[str, Any]:
+    parts = [
+        EncodedPiece(result.directory, {span.file.name: span.file.sha256 for span in piece.spans})
+        for piece, result in zip(pieces, encoded, strict=True)
+    ]
+    files = [
+        {"file": file.number, "name": file.name, "bytes": file.size, "sha256": file.sha256}
+        for file in sources.files
+    ]
+    return join_pieces(parts, tokenizer, directory, decided.domains, files)
+
+
+def _mixture(config: CurateConfig, detail: dict[str, Any]) -> Mixture | None:
+    if not config.reaches("mixed"):
+        return None
+    tokens = {name: count["tokens"] for name, count in detail["splits"]["train"].items()}
+    return make_mixture(config.mixture, tokens)
 
 
 def _tokens(detail: dict[str, Any]) -> int:
