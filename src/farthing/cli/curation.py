@@ -33,6 +33,14 @@ def curate(
             "workspace, then the same command without it."
         ),
     ] = None,
+    ablate: Annotated[
+        bool,
+        typer.Option(
+            help="Measure what each step is worth: train small models on the raw, filtered, "
+            "deduplicated, scored and mixed text. With a recipe such as worth-small."
+        ),
+    ] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="With --ablate: models trained at a time.")] = 1,
     rerun: RerunOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -41,6 +49,11 @@ def curate(
     What is read, and how: --set corpus.sources=[data/] and the other settings under `corpus`:
     docs/curation.md. An interrupted run goes on where it was.
     """
+    if ablate:
+        from farthing.cli.ablate import ablate as measure_worth
+
+        measure_worth(recipe, workspace, changes, jobs=jobs, as_json=as_json)
+        return
     from farthing import flow
     from farthing.session import open_session
 

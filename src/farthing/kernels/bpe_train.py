@@ -51,7 +51,7 @@ class _Places(NamedTuple):
     """Linked lists of positions; each falls, since positions are added as they rise."""
 
     places: npt.NDArray[np.int32]
-    befores: npt.NDArray[np.int64]
+    befores: npt.NDArray[np.int32]
 
 
 class _Heap(NamedTuple):
@@ -70,7 +70,8 @@ def learn_merges(
     """The merges, in order.
 
     Args:
-        data: uint8, the distinct pieces one after another, less than 2**31 bytes.
+        data: uint8, the distinct pieces one after another, less than 700 MB. Needs up to
+            about 40 bytes of memory for each.
         offsets: int64 [pieces + 1]; piece p is `data[offsets[p] : offsets[p + 1]]`, not empty.
         counts: int64 [pieces], how often each occurs, at least once.
         byte_ids: int32 [256], the token of each byte.
@@ -83,7 +84,8 @@ def learn_merges(
     pieces = _laid_out(data, offsets, counts, byte_ids)
     # Every pair of neighbours there is, and two for each time that two tokens become one.
     room = 3 * max(int(offsets[-1] - offsets[0]) - len(counts), 0) + 1
-    places = _Places(np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int64))
+    assert room < 1 << 31, "places are 32-bit numbers"
+    places = _Places(np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int32))
     heap = _Heap(np.empty(room, dtype=np.int64), np.empty(room, dtype=np.uint64))
     merges = np.empty((max(most, 0), 2), dtype=np.int32)
     return merges[: _learn(pieces, places, heap, merges, first_id)].copy()

@@ -18,6 +18,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from farthing.artifacts.canonical import digest_json
 from farthing.artifacts.curation import Mixture
 from farthing.artifacts.manifest import Manifest, read_manifest, verify_files
 from farthing.errors import ArtifactError, CorpusError
@@ -93,6 +94,16 @@ class Corpus:
     def digest(self) -> str:
         """The content digest: equal digests, equal tokens."""
         return self.manifest.content_digest
+
+    @property
+    def text_digest(self) -> str:
+        """Of the tokenizer and the tokens alone: equal ones train and score alike.
+
+        What is written down beside them, such as where documents came from, has no part in it.
+        """
+        decide = (TOKENIZER_NAME, *(f"{split}/" for split in SPLITS))
+        files = self.manifest.files.items()
+        return digest_json({name: digest for name, digest in files if name.startswith(decide)})
 
     @property
     def vocab_size(self) -> int:

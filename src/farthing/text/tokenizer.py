@@ -18,7 +18,7 @@ from tokenizers import Tokenizer as HfTokenizer
 from farthing.artifacts.canonical import sha256_hex
 from farthing.artifacts.storage import write_atomic
 from farthing.errors import ArtifactError, ConfigError
-from farthing.kernels.split_counts import PieceCounts
+from farthing.kernels.split_counts import PieceCounts, most_frequent
 from farthing.text.bpe import (
     BYTE_TO_CHARACTER,
     CHARACTER_TO_BYTE,
@@ -35,6 +35,9 @@ END_OF_TEXT = "<|endoftext|>"
 PAD = "<|pad|>"
 SPECIAL_TOKENS = (END_OF_TEXT, PAD, "<|im_start|>", "<|im_end|>")
 MIN_VOCAB_SIZE = len(SPECIAL_TOKENS) + 256
+# Learning holds about 40 bytes for each byte of the distinct pieces, and those grow with the text,
+# most of them occurring once. Some 60 MB of mixed text have this many.
+MOST_PIECE_BYTES = 16 << 20
 
 # The split that llama.cpp and transformers know as "qwen2"; an export must carry exactly this one.
 QWEN2_SPLIT = (
@@ -152,8 +155,9 @@ def bpe_from_counts(counts: PieceCounts, vocab_size: int) -> Tokenizer:
     """A byte-level BPE with the qwen2 split, learned from counted pieces.
 
     The same counts, in any order, give the same file: the one that Hugging Face's trainer writes
-    for the counted text. The vocabulary is smaller than `vocab_size` where the text has too few
-    distinct pairs.
+    for the counted text. Where the distinct pieces have more than MOST_PIECE_BYTES, the rarest are
+    left out, and the last merges may differ from that. The vocabulary is smaller than `vocab_size`
+    where the text has too few distinct pairs.
 
     Raises:
         ConfigError: `vocab_size` does not hold the bytes and the special tokens.
@@ -164,7 +168,7 @@ def bpe_from_counts(counts: PieceCounts, vocab_size: int) -> Tokenizer:
             "special tokens",
             remedy=f"set it to at least {MIN_VOCAB_SIZE}, or choose tokenizer: bytes",
         )
-    vocab, merges = learn_bpe(counts, SPECIAL_TOKENS, vocab_size)
+    vocab, merges = learn_bpe(most_frequent(counts, MOST_PIECE_BYTES), SPECIAL_TOKENS, vocab_size)
     inner = _empty(models.BPE(vocab=vocab, merges=merges))
     inner.add_special_tokens(_added_tokens())
     return Tokenizer(inner.to_str(pretty=True) + "\n")

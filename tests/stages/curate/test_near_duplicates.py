@@ -37,7 +37,8 @@ def test_the_hashes_of_a_long_text_are_those_of_the_plain_reference():
 def test_the_answers_are_those_of_the_plain_reference():
     draw = random.Random(1)
     held = ["".join(draw.choices("abcß 水", k=draw.randrange(300))) for _ in range(20)]
-    index, reference = (c(held, share=0.3) for c in (NearDuplicates, plain.PlainNearDuplicates))
+    index = NearDuplicates.of_texts(held, share=0.3)
+    reference = plain.PlainNearDuplicates(held, share=0.3)
     texts = ["".join(draw.choices("abcß 水", k=200)) for _ in range(60)]
     texts += [
         one[: draw.randrange(300)] + draw.choice(texts)[: draw.randrange(200)] for one in held
@@ -63,8 +64,8 @@ def test_the_share_is_that_of_a_plain_comparison(copied):
     held = "".join(draw.choices("abcdefghij", k=1000))
     text = held[:copied] + "".join(draw.choices("klmnopqrst", k=1000 - copied))
     expected = max(plain_share(text, held), plain_share(held, text)) > 0.4
-    assert NearDuplicates([held, "x" * 50], share=0.4).repeats(text) == expected
+    assert NearDuplicates.of_texts([held, "x" * 50], share=0.4).repeats(text) == expected
 
 
 def test_nothing_repeats_an_empty_index():
-    assert not NearDuplicates([], share=0.1).repeats("anything at all")
+    assert not NearDuplicates.of_texts([], share=0.1).repeats("anything at all")

@@ -8,40 +8,61 @@ counts as a near-duplicate. Exact on all windows: nothing is sampled.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from farthing.kernels import windows
-from farthing.kernels.key_table import key_table
+from farthing.kernels.key_table import KeyTable
+from farthing.kernels.windows_index import WindowIndex, index_windows
+from farthing.text.bpe import flat_texts
 
 
 class NearDuplicates:
     """An index of some texts that says whether another text nearly repeats any of them."""
 
-    def __init__(self, texts: Iterable[str], *, share: float) -> None:
-        """Index `texts`; `share` is the largest share of common windows that is let pass."""
+    def __init__(self, index: WindowIndex, *, share: float) -> None:
+        """Use an index; `share` is the largest share of common windows that is let pass."""
+        self._index = index
         self._share = share
-        hashes = [np.unique(window_hashes(text)) for text in texts]
-        owners = [np.full(len(h), i, dtype=np.int32) for i, h in enumerate(hashes)]
-        all_hashes = np.concatenate([np.zeros(0, dtype=np.uint64), *hashes])
-        order = np.argsort(all_hashes, kind="stable")
-        keys, begins = np.unique(all_hashes[order], return_index=True)
-        self._owners = np.concatenate([np.zeros(0, dtype=np.int32), *owners])[order]
-        self._owner_begins = np.append(begins, len(all_hashes))  # [windows + 1], into the owners
-        self._sizes = np.array([len(h) for h in hashes], dtype=np.int64)
-        self._windows = key_table(keys)
+
+    @classmethod
+    def of_texts(cls, texts: Iterable[str], *, share: float) -> NearDuplicates:
+        """Index `texts`."""
+        return cls(index_windows(*flat_texts(texts)), share=share)
+
+    @classmethod
+    def open(cls, directory: Path, *, share: float) -> NearDuplicates:
+        """Map what `save` has written: processes of one machine share one copy in memory."""
+        arrays = {
+            name: _mapped(directory / f"{name}.npy")
+            for name in (*_TABLE_ARRAYS, *_ARRAYS, _SHIFTS_NAME)
+        }
+        start_shift, seen_shift = arrays.pop(_SHIFTS_NAME)
+        keys, starts, seen = (arrays.pop(name) for name in _TABLE_ARRAYS)
+        table = KeyTable(keys, starts, start_shift, seen, seen_shift)
+        return cls(WindowIndex(table, **arrays), share=share)
+
+    def save(self, directory: Path) -> None:
+        """Write the index into `directory`, which is made if it is not there."""
+        directory.mkdir(parents=True, exist_ok=True)
+        table = self._index.table
+        arrays = {name: getattr(table, name) for name in _TABLE_ARRAYS}
+        arrays |= {name: getattr(self._index, name) for name in _ARRAYS}
+        arrays[_SHIFTS_NAME] = np.array([table.start_shift, table.seen_shift], dtype=np.uint64)
+        for name, array in arrays.items():
+            np.save(directory / f"{name}.npy", array, allow_pickle=False)
 
     def repeats(self, text: str) -> bool:
         """Whether `text` nearly repeats an indexed text, or holds one of them."""
-        data = _bytes(text)
-        return bool(self.which_repeat(data, np.array([0, len(data)], dtype=np.int64))[0])
+        return bool(self.which_repeat(*flat_texts([text]))[0])
 
     def which_repeat(
         self, data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.bool_]:
         """For each text of a batch, `data[offsets[d] : offsets[d + 1]]`, what `repeats` says."""
-        known = windows.known_windows(data, offsets, self._windows)
+        known = windows.known_windows(data, offsets, self._index.table)
         hits = np.diff(known.ends)
         repeats = hits > self._share * known.counts
         for text in np.flatnonzero((hits > 0) & ~repeats):
@@ -51,12 +72,23 @@ class NearDuplicates:
 
     def _holds_one(self, numbers: npt.NDArray[np.int64]) -> bool:
         """Whether some windows are too large a share of those of one indexed text."""
-        begins, ends = self._owner_begins[numbers], self._owner_begins[numbers + 1]
+        begins = self._index.begins[numbers].astype(np.int64)
+        ends = self._index.begins[numbers + 1].astype(np.int64)
         counts = ends - begins
         # Counts up from each window's first owner to its last.
         places = np.arange(counts.sum()) + np.repeat(begins - np.cumsum(counts) + counts, counts)
-        held = np.bincount(self._owners[places], minlength=len(self._sizes))
-        return bool(np.any(held > self._share * self._sizes))
+        owners, held = np.unique(self._index.owners[places], return_counts=True)
+        return bool(np.any(held > self._share * self._index.sizes[owners]))
+
+
+_TABLE_ARRAYS = ("keys", "starts", "seen")
+_ARRAYS = ("begins", "owners", "sizes")
+_SHIFTS_NAME = "shifts"
+
+
+def _mapped(path: Path) -> npt.NDArray[np.generic]:
+    # Copy on write rather than read-only, which to the compiled loops would be another type.
+    return np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))
 
 
 def window_hashes(text: str) -> npt.NDArray[np.uint64]:
@@ -65,8 +97,5 @@ def window_hashes(text: str) -> npt.NDArray[np.uint64]:
     Case is folded and runs of white space count as one space, so that another edition's layout
     does not hide a copy.
     """
-    return windows.window_hashes(windows.folded_points(_bytes(text)))
-
-
-def _bytes(text: str) -> npt.NDArray[np.uint8]:
-    return np.frombuffer(text.encode("utf-8"), dtype=np.uint8)
+    data = np.frombuffer(text.encode("utf-8"), dtype=np.uint8)
+    return windows.window_hashes(windows.folded_points(data))

@@ -36,6 +36,8 @@ from farthing.text.corpus import Corpus
 
 _CODE = ("text", "model", "stages/train")
 # Arms whose plain run is followed by something.
+# Of a baseline's recipe: its text counts by its tokens, and who pays for it changes nothing.
+_NOT_DECIDING = {"name", "corpus", "inherit"}
 _AFTERWARDS = ("pruned", "mixed")
 
 
@@ -74,7 +76,7 @@ class Cell:
         """Digest of everything but the code that decides what comes out.
 
         Args:
-            corpus: content digest of the text.
+            corpus: `Corpus.text_digest` of the text.
         """
         compare, run = self.config.compare, self.config.run
         after = compare.model_dump(
@@ -89,7 +91,7 @@ class Cell:
             "model": run.model.model_dump(mode="json"),
             "train": _deciding(train),
             "afterwards": after if self.arm in _AFTERWARDS else None,
-            "baseline": own.model_dump(mode="json", exclude={"name"}) if own else None,
+            "baseline": own.model_dump(mode="json", exclude=_NOT_DECIDING) if own else None,
             "corpus": corpus,
         }
         if self.arm == "variant":
@@ -112,7 +114,7 @@ class Cell:
                 raise
             complaint = error.what
         return CellResult(
-            key=self.key(bench.corpus.digest),
+            key=self.key(bench.corpus.text_digest),
             arm=self.arm,
             name=self.name and self._label(),
             seed=self.seed,

@@ -70,7 +70,7 @@ def compare(
     shapes = comparable_members(config, corpus)
     members = tuple(str(shape) for shape in shapes)
     there = {cell.key: cell for cell in known}
-    keyed = [(cell, cell.key(corpus.digest)) for cell in cells_of(config, members)]
+    keyed = [(cell, cell.key(corpus.text_digest)) for cell in cells_of(config, members)]
     study = digest_json([key for _, key in keyed])
     place = make_directory(session.workspace.root / _ROOM / f"{config.name}-{study[:10]}")
     grid = [cell for cell, key in keyed if key not in there]

@@ -50,6 +50,7 @@ class MeasuredPiece:
         first: ordinal of its first document.
         sides: int8 (documents of the piece), place in `SPLITS`; -1 for documents that are out.
         protected: bool (documents of the piece): nothing is taken out of their text.
+        learned: bool (documents of the piece), training text that the tokenizer learns from.
         repeated: bool (passages of the piece), which stood before; None where nobody looked.
     """
 
@@ -59,12 +60,13 @@ class MeasuredPiece:
     first: int
     sides: npt.NDArray[np.int8]
     protected: npt.NDArray[np.bool_]
+    learned: npt.NDArray[np.bool_]
     repeated: npt.NDArray[np.bool_] | None
 
     @property
     def identity(self) -> list[Any]:
         """What decides the result."""
-        arrays = [self.sides, self.protected, self.repeated]
+        arrays = [self.sides, self.protected, self.learned, self.repeated]
         return [
             self.digest,
             self.first,
@@ -79,12 +81,17 @@ class Finishing:
     Attributes:
         config: the settings.
         lines: uint64, hashes of the lines that are taken out.
-        held_out: index of the text that is held out.
+        held_out: folder with the index of the text that is held out.
     """
 
     config: CurateConfig
     lines: npt.NDArray[np.uint64]
-    held_out: NearDuplicates
+    held_out: Path
+
+    @cached_property
+    def near_duplicates(self) -> NearDuplicates:
+        """The index, mapped."""
+        return NearDuplicates.open(self.held_out, share=self.config.near_duplicate_share)
 
     @cached_property
     def repeated_lines(self) -> RepeatedLines:
@@ -118,7 +125,7 @@ def finish_piece(
             training = piece.sides[rows] == TRAIN
             fates[rows[texts.too_short & training]] = TOO_SHORT
             open_rows = training & ~texts.too_short
-            repeats = context.held_out.which_repeat(texts.data, texts.offsets)
+            repeats = context.near_duplicates.which_repeat(texts.data, texts.offsets)
             fates[rows[repeats & open_rows & ~piece.protected[rows]]] = REPEATS
             laps("split")
             sizes[rows] = np.diff(texts.offsets)
@@ -127,9 +134,9 @@ def finish_piece(
             final = _final(batch, texts, stays, rows, piece)
             writer.write_batch(final)
             laps("write")
-            learned = final.filter(pa.array(piece.sides[rows[stays]] == TRAIN))
+            learned = final.column("text").filter(pa.array(piece.learned[rows[stays]]))
             if context.config.tokenizer == "bpe" and context.config.held_out_from is None:
-                counter.add(*text_bytes(learned.column("text")))
+                counter.add(*text_bytes(learned))
             laps("tokenizer")
     np.save(directory / FATES_NAME, fates)
     np.save(directory / SIZES_NAME, sizes)

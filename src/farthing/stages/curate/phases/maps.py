@@ -25,6 +25,8 @@ from farthing.stages.curate.phases.decisions import added
 from farthing.stages.curate.phases.encode import Encoding, FinishedPiece, encode_finished
 from farthing.stages.curate.phases.finish import Finishing, MeasuredPiece, finish_piece
 from farthing.stages.curate.phases.measure import Measuring, measure_piece
+from farthing.stages.curate.phases.sides import TRAIN
+from farthing.stages.curate.phases.tokenizer import learned_from
 from farthing.stages.curate.profiles import build_rules
 from farthing.stages.curate.sources import Sources
 from farthing.text.tokenizer import Tokenizer
@@ -81,7 +83,9 @@ class Maps:
 
     def finish(self, columns: Columns, decided: Decided) -> Sequence[PieceResult]:
         """Write the final texts; what goes on the way is entered into the decisions."""
-        context = Finishing(self._config, decided.lines, decided.held_out)
+        held_out = self._folder / "held_out"
+        decided.held_out.save(held_out)
+        context = Finishing(self._config, decided.lines, held_out)
         work = PieceWork(
             phase="finish",
             function=finish_piece,
@@ -89,6 +93,7 @@ class Maps:
             settings=[self._settings(), decided.held_out_digest, decided.lines_digest],
             code=self._code,
         )
+        learned = _learned(columns, decided)
         pieces = [
             MeasuredPiece(
                 number=number,
@@ -97,6 +102,7 @@ class Maps:
                 first=columns.piece(number).start,
                 sides=decided.sides[columns.piece(number)],
                 protected=decided.protected[columns.piece(number)],
+                learned=learned[columns.piece(number)],
                 repeated=decided.repeated_passages(number),
             )
             for number, result in enumerate(self._measured)
@@ -170,6 +176,18 @@ class Maps:
             if not result.reused:
                 self.cpu_seconds = added(self.cpu_seconds, result.cpu_seconds)
         return results
+
+
+def _learned(columns: Columns, decided: Decided) -> npt.NDArray[np.bool_]:
+    """The training documents that the tokenizer learns from."""
+    train = decided.sides == TRAIN
+    learned = np.zeros(len(columns), dtype=np.bool_)
+    learned[train] = learned_from(
+        columns.numbers("id")[train, 0],
+        columns.numbers("bytes")[train],
+        columns.strings("domain")[0][train],
+    )
+    return learned
 
 
 def _part(

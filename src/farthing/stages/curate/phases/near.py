@@ -57,7 +57,7 @@ def _similar(
     settings = config.duplicates
     pairs = candidate_pairs(
         (columns.part("bands", band) for band in range(settings.bands)),
-        columns.numbers("low_bytes"),
+        lambda rows: columns.gather("low_bytes", rows),
         documents,
         similarity=settings.similarity,
     )

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
+from farthing.documents.batch import large_strings, text_bytes
 from farthing.errors import CorpusError
+from farthing.kernels.windows_index import WindowIndex, index_windows
 from farthing.stages.curate.config import CurateConfig
 from farthing.stages.curate.near_duplicates import NearDuplicates
 from farthing.stages.curate.phases.columns import Columns
@@ -70,16 +73,15 @@ def drop_repeats_in_dev(
     Returns:
         The index of all text that is held out.
     """
-    share = config.near_duplicate_share
-    test = _texts(columns, decisions.kept & (sides == TEST))
-    index = NearDuplicates(test.values(), share=share)
-    dev = _texts(columns, decisions.kept & (sides == DEV))
+    held = np.flatnonzero(decisions.kept & ((sides == TEST) | (sides == DEV)))
+    texts = _texts(columns, held)
+    tests = NearDuplicates(_index(texts, sides[held] == TEST), share=config.near_duplicate_share)
+    dev = sides[held] == DEV
     repeats = np.zeros(len(columns), dtype=np.bool_)
-    for ordinal, text in dev.items():
-        repeats[ordinal] = index.repeats(text)
+    repeats[held[dev]] = tests.which_repeat(*text_bytes(texts.filter(pa.array(dev))))
+    del tests
     decisions.drop("split", "dev_near_duplicate_of_held_out", repeats)
-    kept = [text for ordinal, text in dev.items() if decisions.kept[ordinal]]
-    return NearDuplicates([*test.values(), *kept], share=share)
+    return NearDuplicates(_index(texts, decisions.kept[held]), share=config.near_duplicate_share)
 
 
 def check_domains(
@@ -110,12 +112,13 @@ def check_domains(
     return tuple(domains)
 
 
-def _texts(columns: Columns, which: npt.NDArray[np.bool_]) -> dict[int, str]:
-    return {
-        int(ordinal): text
-        for ordinals, batch in columns.rows(np.flatnonzero(which), ["text"])
-        for ordinal, text in zip(ordinals, batch.column("text").to_pylist(), strict=True)
-    }
+def _texts(columns: Columns, ordinals: npt.NDArray[np.int64]) -> pa.LargeStringArray:
+    parts = [batch.column("text") for _, batch in columns.rows(ordinals, ["text"])]
+    return pa.concat_arrays(parts) if parts else large_strings([])
+
+
+def _index(texts: pa.LargeStringArray, which: npt.NDArray[np.bool_]) -> WindowIndex:
+    return index_windows(*text_bytes(texts.filter(pa.array(which))))
 
 
 def _by_reason(decisions: Decisions) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from farthing.execution.work import PieceResult
 from farthing.kernels.split_counts import PieceCounts
@@ -13,6 +14,39 @@ from farthing.stages.curate.config import CurateConfig
 from farthing.stages.curate.phases.finish import COUNTS_NAME
 from farthing.text.bpe import add_up
 from farthing.text.tokenizer import Tokenizer, bpe_from_counts, byte_vocabulary
+
+
+# Text that a tokenizer learns from. Of a larger pile a part is drawn: learning needs some forty bytes
+# for every byte of distinct pieces, and most of Chinese is distinct.
+LEARNED_BYTES = 32 << 20
+
+
+def learned_from(
+    ranks: npt.NDArray[np.uint64],
+    sizes: npt.NDArray[np.int64],
+    domains: npt.NDArray[np.int32],
+    most_bytes: int = LEARNED_BYTES,
+) -> npt.NDArray[np.bool_]:
+    """Which documents a tokenizer learns from: of every domain the same share of its bytes.
+
+    Args:
+        ranks: uint64 (documents), as good as random; those with the smallest are drawn.
+        sizes: int64 (documents), bytes.
+        domains: int32 (documents), codes.
+        most_bytes: drawn of all of them; each domain goes beyond its part by a document at most.
+
+    Returns:
+        bool (documents); all of them where they have no more bytes.
+    """
+    if sizes.sum() <= most_bytes:
+        return np.ones(len(sizes), dtype=np.bool_)
+    drawn = np.zeros(len(sizes), dtype=np.bool_)
+    for domain in np.unique(domains):
+        mine = np.flatnonzero(domains == domain)
+        order = mine[np.argsort(ranks[mine], kind="stable")]
+        before = np.cumsum(sizes[order]) - sizes[order]
+        drawn[order[before < most_bytes * (sizes[mine].sum() / sizes.sum())]] = True
+    return drawn
 
 
 def make_tokenizer(config: CurateConfig, finished: Sequence[PieceResult]) -> Tokenizer:
