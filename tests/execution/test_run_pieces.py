@@ -194,6 +194,18 @@ def test_the_report_goes_up_to_the_whole(folder):
     assert told == [("multiply", n / 20) for n in range(1, 21)]
 
 
+def test_a_single_piece_starts_no_process(folder, trace):
+    with Workers(2) as workers:
+        (alone,) = run_pieces(work(functions.loads_torch), PIECES[:1], folder / "a", workers)
+        assert workers.process_ids == []
+        assert alone.counts["process"] == os.getpid()
+        # The last of several that is left is single too.
+        run_pieces(work(functions.multiply), PIECES, folder, workers, shard=(0, 2))
+        last = [*PIECES[::2], PIECES[1]]
+        run_pieces(work(functions.multiply, trace=trace), last, folder, workers)
+    assert [path.name.split("-")[:2] for path in trace.iterdir()] == [["1", str(os.getpid())]]
+
+
 def test_no_pieces_are_no_work(folder):
     assert _run(work(functions.multiply), folder, 2, pieces=[]) == ()
 

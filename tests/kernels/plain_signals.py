@@ -159,16 +159,21 @@ def counts(text):
         ),
         "entropy": -sum(n / len(text) * math.log(n / len(text)) for n in seen.values()),
     }
-    good = [
+    good = good_lines(zip(kept, words_of_lines, ends, strict=True))
+    return result | {"c4_lines": len(good), "c4_sentences": sum(good)}
+
+
+def good_lines(lines):
+    """Sentences of each line that C4 keeps, of (line, its tokens, its ends and sentences)."""
+    return [
         found
-        for line, parts, (_, found) in zip(kept, words_of_lines, ends, strict=True)
+        for line, parts, (_, found) in lines
         if line.endswith((".", "?", "!", '"', "'"))
         and not line.endswith("...")
         and len(parts) >= 3
         and max(map(len, parts)) <= 1000
         and not any(phrase in line.translate(ASCII_LOWER) for phrase in POLICY)
     ]
-    return result | {"c4_lines": len(good), "c4_sentences": sum(good)}
 
 
 def top_gram(text, length):

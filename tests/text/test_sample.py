@@ -5,7 +5,8 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from farthing.text.document import Document, read_documents
+from farthing.documents.readers.read import read_documents
+from farthing.documents.record import Document
 from farthing.text.sample import DIRECTORY, sample_file
 
 SIDES = ("train", "dev", "test")

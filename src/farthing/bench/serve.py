@@ -25,6 +25,7 @@ from farthing.artifacts.storage import staged_directory
 from farthing.bench.clock import Neighbours
 from farthing.bench.serving import BATCHES, REPEATS, Load, lengths_within, measure_serving
 from farthing.cost.parameters import count_parameters
+from farthing.documents.readers.read import read_documents
 from farthing.errors import UsageError
 from farthing.flow.inputs import model_inputs
 from farthing.flow.under_plan import made_under_plan
@@ -35,13 +36,12 @@ from farthing.model.shape import Shape
 from farthing.model.supernet import Supernet
 from farthing.session import Job, Session, input_key
 from farthing.stages.train.threads import thread_count_restored
-from farthing.text.document import read_documents
 from farthing.text.sample import sample_file
 from farthing.text.tokenizer import Tokenizer
 
 TEXT = "the embedded sample"
 
-_CODE = ("artifacts", "text", "model", "cost", "bench")
+_CODE = ("artifacts", "documents", "text", "model", "cost", "bench")
 _DOCUMENTS = 64
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,11 +16,13 @@ from farthing.cli.options import (
     WorkspaceOption,
 )
 from farthing.cli.output import load_run, make_show, print_json
+from farthing.errors import UsageError
 
 if TYPE_CHECKING:
     from farthing.artifacts.curation import FunnelStep
 
 _REASONS_SHOWN = 3
+_EXPORTS = ("megatron", "numpy")
 
 
 def curate(
@@ -41,6 +44,11 @@ def curate(
         ),
     ] = False,
     jobs: Annotated[int, typer.Option(min=1, help="With --ablate: models trained at a time.")] = 1,
+    export: Annotated[
+        str | None,
+        typer.Option(help="Also write the tokens for other trainers: megatron or numpy."),
+    ] = None,
+    to: Annotated[Path | None, typer.Option(help="With --export: the folder to write.")] = None,
     rerun: RerunOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -49,6 +57,12 @@ def curate(
     What is read, and how: --set corpus.sources=[data/] and the other settings under `corpus`:
     docs/curation.md. An interrupted run goes on where it was.
     """
+    if export not in (None, *_EXPORTS) or (export is None) != (to is None):
+        raise UsageError(
+            f"--export {export or ''} --to {to or ''}: a format and a folder belong together",
+            remedy=f"write for example --export {_EXPORTS[0]} --to tokens; the formats are: "
+            f"{', '.join(_EXPORTS)}",
+        )
     if ablate:
         from farthing.cli.ablate import ablate as measure_worth
 
@@ -66,6 +80,8 @@ def curate(
         print_json({"pieces": count}) if as_json else print(f"{count} pieces measured")
         return
     corpus = flow.run_curate(run, session, rerun=rerun)
+    if export is not None and to is not None:
+        flow.export_corpus(corpus, export, to)
     detail = {"corpus": str(corpus.directory), "digest": corpus.digest, **corpus.manifest.detail}
     if as_json:
         print_json(detail)

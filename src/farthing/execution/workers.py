@@ -50,8 +50,9 @@ class _Slot:
 class Workers:
     """Processes that do pieces; open for several phases, since each takes a second to start.
 
-    With a count of 1 the work is done in this process. The others are children of this process:
-    their CPU time counts as its own (RUSAGE_CHILDREN) once the block has ended.
+    With a count of 1, or where there is only one piece to do, the work is done in this process. The
+    others are children of this process: their CPU time counts as its own (RUSAGE_CHILDREN) once the
+    block has ended.
 
         with Workers(2) as workers:
             measured = run_pieces(measure, pieces, folder, workers)
@@ -100,7 +101,7 @@ class Workers:
             FarthingError: what a piece raised. Others that were begun are given up.
             WorkspaceError: the disk is full, or a worker was killed again and again.
         """
-        if self.count == 1:
+        if self.count == 1 or len(pieces) == 1:
             for piece in pieces:
                 done(finish(work, piece, folder))
             return

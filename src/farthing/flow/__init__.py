@@ -2,7 +2,7 @@
 
 from farthing.flow.borrow import borrow, take_sizes
 from farthing.flow.config import RunConfig
-from farthing.flow.curation import run_curate, run_curate_shard
+from farthing.flow.curation import export_corpus, run_curate, run_curate_shard
 from farthing.flow.known import choose_member, spread_members
 from farthing.flow.opening import corpus_of, find_run, open_model, open_run
 from farthing.flow.run import (
@@ -18,6 +18,7 @@ __all__ = [
     "borrow",
     "choose_member",
     "corpus_of",
+    "export_corpus",
     "find_run",
     "open_model",
     "open_run",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from farthing.artifacts.canonical import digest_file
 from farthing.artifacts.curation import FunnelStep
 from farthing.artifacts.curation_step import CurationStep
 from farthing.artifacts.manifest import MANIFEST_NAME, Manifest
@@ -18,6 +17,9 @@ from farthing.ledger.journal import RunRecorder
 from farthing.session import Job, Session, input_key, made
 from farthing.stages.curate.config import CurateConfig
 from farthing.stages.curate.contamination.items import EvalItem, items_digest
+from farthing.stages.curate.export.megatron import export_megatron
+from farthing.stages.curate.export.numpy import export_numpy
+from farthing.stages.curate.mixture import searched_digest
 from farthing.stages.curate.phases.maps import CODE
 from farthing.stages.curate.quality.by_model import Scorer
 from farthing.stages.curate.run import Curated, curate, measure_shard
@@ -68,6 +70,11 @@ def run_curate_shard(run: RunConfig, session: Session, shard: tuple[int, int]) -
     return measure_shard(run.corpus, place, shard, report, items=items)
 
 
+def export_corpus(corpus: Corpus, form: str, directory: Path) -> list[Path]:
+    """The tokens in the layout of another trainer: "megatron" or "numpy"; returns the files."""
+    return {"megatron": export_megatron, "numpy": export_numpy}[form](corpus, directory)
+
+
 def _items(config: CurateConfig) -> tuple[EvalItem, ...]:
     return evaluation_items(config.contamination) if config.reaches("scored") else ()
 
@@ -82,9 +89,10 @@ def _key(config: CurateConfig, items: tuple[EvalItem, ...], workspace: Workspace
         "model": None
         if config.quality.model is None
         else open_source(config.quality.model, workspace).digest,
-        "searched": None
-        if config.mixture.searched is None
-        else digest_file(Path(config.mixture.searched)),
+        "searched": searched_digest(config.mixture),
+        "held_out_from": None
+        if config.held_out_from is None
+        else Corpus.open(Path(config.held_out_from), verify=False).text_digest,
     }
     settings = config.model_dump(
         mode="json",
@@ -93,6 +101,7 @@ def _key(config: CurateConfig, items: tuple[EvalItem, ...], workspace: Workspace
             "quality": {"good", "ordinary", "model"},
             "contamination": {"benchmarks", "items"},
             "mixture": {"searched"},
+            "held_out_from": True,
             **{name: True for name in config.harmless},
         },
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -54,10 +55,7 @@ def _all_hashes(
     data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
     """The windows of all texts one after another, and where those of each begin."""
-    parts = [
-        window_hashes(folded_points(data[begin:end]))
-        for begin, end in zip(offsets[:-1], offsets[1:], strict=True)
-    ]
+    parts = [window_hashes(folded_points(data[begin:end])) for begin, end in pairwise(offsets)]
     ends = np.zeros(len(offsets), dtype=np.int64)
     np.cumsum([len(part) for part in parts], out=ends[1:])
     return np.concatenate([np.zeros(0, dtype=np.uint64), *parts]), ends

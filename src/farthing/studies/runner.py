@@ -14,13 +14,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from multiprocessing.queues import Queue
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from farthing.errors import ConfigError, InterruptedRunError
+from farthing.execution.interrupt import termination_interrupts
 from farthing.hardware.sensors.boards import show_only
 from farthing.hardware.topology import cores_of, shares_of
 
@@ -92,7 +93,7 @@ def run_tasks(
     opening = (free, session.workspace.root, os.getpid())
     pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=opening)
     # The workers are billed for the machine meanwhile: this process would be once more.
-    with _termination_interrupts(), session.meter.lent():
+    with termination_interrupts(), session.meter.lent():
         try:
             try:
                 yield from _run_in(pool, list(tasks), session, jobs)
@@ -158,23 +159,6 @@ def _shares_of_threads(jobs: int) -> list[tuple[int, ...]]:
             remedy=f"use at most --jobs {len(threads)}",
         )
     return shares_of(cores_of(threads), jobs)
-
-
-@contextmanager
-def _termination_interrupts() -> Iterator[None]:
-    """SIGTERM as Ctrl-C, where signals can be caught at all."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(*_: object) -> NoReturn:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 # Of a worker process: one session, so that its one meter bills each moment once.

@@ -106,6 +106,11 @@ class Corpus:
         return digest_json({name: digest for name, digest in files if name.startswith(decide)})
 
     @property
+    def held_out_domains(self) -> tuple[str, ...]:
+        """The domains that are scored: all, unless the held-out text is that of another corpus."""
+        return tuple(self.manifest.detail.get("held_out_domains", self.domains))
+
+    @property
     def vocab_size(self) -> int:
         """Token ids run from 0 to one below this."""
         return self.tokenizer.vocab_size

@@ -70,7 +70,8 @@ class CurateConfig(Config):
     )
     keep_rejected: bool = Field(
         default=False,
-        description="write the documents that were dropped, with the reason, beside the corpus",
+        description="write the documents that were dropped, with step and reason, into the corpus "
+        "(rejected.parquet)",
     )
     workers: int | None = Field(
         default=None,

@@ -36,15 +36,16 @@ from farthing.stages.curate.contamination.index import ItemIndex, build_index
 from farthing.stages.curate.contamination.items import EvalItem
 from farthing.stages.curate.encode import EncodedPiece, join_pieces
 from farthing.stages.curate.mixture import describe_mixture, make_mixture
-from farthing.stages.curate.phases.decide import Decided, decide
+from farthing.stages.curate.phases.borrowed import Borrowed
+from farthing.stages.curate.phases.decide import decide
 from farthing.stages.curate.phases.decisions import added
 from farthing.stages.curate.phases.maps import Maps
+from farthing.stages.curate.phases.rejected import write_rejected
 from farthing.stages.curate.phases.tokenizer import make_tokenizer
 from farthing.stages.curate.phases.trail import Outcome, make_trail
 from farthing.stages.curate.quality.by_model import Scorer
 from farthing.stages.curate.sources import Sources, find_sources
 from farthing.text.corpus import KIND, Corpus
-from farthing.text.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -91,16 +92,20 @@ def curate(
     pieces = cut(sources.files, config.reading.piece_bytes)
     index = _index(items, config)
     folder = work_folder(directory)
+    borrowed = Borrowed.open(config)
     with Workers(config.workers) as workers, _removed_on_bad_text(folder):
         maps = Maps(config, pieces, folder, workers, report)
         columns, refusals = maps.measure(sources, index)
-        decided = decide(columns, config, sources.given, index, scorer, refusals)
+        decided = decide(columns, config, sources.given, index, scorer, refusals, borrowed)
         finished = maps.finish(columns, decided)
-        tokenizer = make_tokenizer(config, finished)
+        tokenizer = make_tokenizer(config, finished, borrowed)
         encoded = maps.encode(columns, decided, finished, tokenizer)
     with staged_directory(directory) as staged:
         tokenizer.save(staged)
-        detail = _join(pieces, encoded, tokenizer, staged, decided, sources)
+        parts = _parts(pieces, encoded)
+        if borrowed is not None:
+            parts.append(borrowed.write_piece(folder / "borrowed"))
+        detail = join_pieces(parts, tokenizer, staged, decided.domains, _described(sources))
         mixture = _mixture(config, detail)
         trail = make_trail(Outcome(columns, decided, refusals, index, _tokens(detail), mixture))
         write_trail(staged, trail)
@@ -116,6 +121,10 @@ def curate(
                 "vocab_size": tokenizer.vocab_size,
             },
         }
+        if borrowed is not None:
+            detail["held_out_domains"] = list(borrowed.domains)
+        if config.keep_rejected:
+            write_rejected(columns, decided.decisions, staged)
         if mixture is not None:
             detail |= describe_mixture(config.mixture, mixture)
         write_manifest(staged, kind=KIND, input_key=input_key, detail=detail)
@@ -168,23 +177,18 @@ def _index(items: Sequence[EvalItem], config: CurateConfig) -> ItemIndex | None:
     return build_index(items) if items and config.reaches("scored") else None
 
 
-def _join(
-    pieces: Sequence[Piece],
-    encoded: Sequence[PieceResult],
-    tokenizer: Tokenizer,
-    directory: Path,
-    decided: Decided,
-    sources: Sources,
-) -> dict[str, Any]:
-    parts = [
+def _parts(pieces: Sequence[Piece], encoded: Sequence[PieceResult]) -> list[EncodedPiece]:
+    return [
         EncodedPiece(result.directory, {span.file.name: span.file.sha256 for span in piece.spans})
         for piece, result in zip(pieces, encoded, strict=True)
     ]
-    files = [
+
+
+def _described(sources: Sources) -> list[dict[str, Any]]:
+    return [
         {"file": file.number, "name": file.name, "bytes": file.size, "sha256": file.sha256}
         for file in sources.files
     ]
-    return join_pieces(parts, tokenizer, directory, decided.domains, files)
 
 
 def _mixture(config: CurateConfig, detail: dict[str, Any]) -> Mixture | None:

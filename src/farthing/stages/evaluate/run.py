@@ -65,7 +65,7 @@ def evaluate(
         supernet=supernet.digest,
         corpus=corpus.digest,
         split=config.split,
-        held_out_bytes={d: corpus.bytes(config.split, d) for d in corpus.domains},
+        held_out_bytes={d: corpus.bytes(config.split, d) for d in corpus.held_out_domains},
         members=mark_fronts(members),
         expert_load=counter.result(),
     )
@@ -89,7 +89,7 @@ def _score(
     counter: VisitCounter,
 ) -> dict[str, float]:
     scores = {}
-    for domain in corpus.domains:
+    for domain in corpus.held_out_domains:
         with counter.counting(domain) if shape == counter.shape else nullcontext():
             scores[domain] = bits_per_byte(
                 supernet.model,
@@ -115,7 +115,7 @@ def _check_text(config: EvaluateConfig, supernet: Supernet, corpus: Corpus) -> N
             f"corpus {corpus.directory} and model {supernet.directory} use different tokenizers",
             remedy="evaluate on the corpus that the model was trained on",
         )
-    for domain in corpus.domains:
+    for domain in corpus.held_out_domains:
         if not corpus.bytes(config.split, domain):
             raise CorpusError(
                 f"corpus {corpus.directory} has no {config.split} text in domain {domain!r}",
@@ -127,7 +127,7 @@ def amount_of_text(config: EvaluateConfig, supernet: Supernet, corpus: Corpus) -
     """Tokens and attended pairs of one pass over the held-out text, windows as scored."""
     context = supernet.model.config.context
     tokens = pairs = 0
-    for domain in corpus.domains:
+    for domain in corpus.held_out_domains:
         stream = corpus.shard(config.split, domain).tokens[:-1]
         tokens += len(stream)
         for start in range(0, len(stream), context):

@@ -48,7 +48,7 @@ def paired_difference(
 ) -> PairedDifference:
     """Compare two members on held-out text, window by window as `bits_per_byte` cuts it."""
     differences = []
-    for domain in corpus.domains:
+    for domain in corpus.held_out_domains:
         nats_of = [
             held_out_nats(model, shape, corpus, split, domain, batch_sequences)
             for shape in (first, second)

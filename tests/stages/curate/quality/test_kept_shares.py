@@ -102,8 +102,6 @@ def test_a_share_of_one_keeps_everything_even_what_is_empty():
         ({"by": "classifier"}, "good"),
         ({"by": "model"}, "model"),
         ({"keep_share": 0.5}, "by"),
-        ({"by": "model", "model": "x", "buckets": [0.5, 0.2]}, "rise"),
-        ({"by": "model", "model": "x", "buckets": [0.5, 1.0]}, "between"),
         ({"by": "model", "model": "x", "keep_share": 0.0}, "keep_share"),
     ],
 )
@@ -113,5 +111,5 @@ def test_settings_that_make_no_sense_are_refused(data, said):
 
 
 def test_settings_of_a_classifier():
-    data = {"by": "classifier", "good": ["a"], "keep_share": 0.5, "buckets": [0.2, 0.6]}
-    assert parse_config(QualityConfig, data, where="test").buckets == (0.2, 0.6)
+    data = {"by": "classifier", "good": ["a"], "keep_share": 0.5}
+    assert parse_config(QualityConfig, data, where="test").keep_share == 0.5

@@ -21,6 +21,13 @@ import pyarrow.parquet as pq
 
 STAGED_NAME = "staged.parquet"
 
+# Files that are read some times and then removed: fast before small, no dictionary of texts.
+WRITING: dict[str, Any] = {
+    "compression": "lz4",
+    "use_dictionary": ["source", "licence", "language", "domain", "format"],
+    "write_statistics": False,
+}
+
 
 class Columns:
     """The columns of all pieces of a phase, in the order of the pieces."""
@@ -105,8 +112,9 @@ class Columns:
                 inside = mine[(mine >= first) & (mine < first + size)]
                 if len(inside):
                     table = file.read_row_group(group, columns=list(columns))
-                    chosen = table.take(pa.array(inside - first)).combine_chunks()
-                    yield inside + piece.start, chosen.to_batches()[0]
+                    if len(inside) < size:
+                        table = table.take(pa.array(inside - first))
+                    yield inside + piece.start, table.combine_chunks().to_batches()[0]
                 first += size
 
     def _read(self, folder: Path, name: str) -> pa.Table:
@@ -125,9 +133,7 @@ class ColumnsWriter:
 
     def __init__(self, directory: Path, schema: pa.Schema) -> None:
         self._directory = directory
-        self._writer = pq.ParquetWriter(
-            directory / STAGED_NAME, schema, compression="zstd", compression_level=1
-        )
+        self._writer = pq.ParquetWriter(directory / STAGED_NAME, schema, **WRITING)
         self._parts: dict[str, list[npt.NDArray[Any]]] = {}
         self._axes: dict[str, int] = {}
 

@@ -17,6 +17,7 @@ from farthing.stages.curate.contamination.index import ItemIndex
 from farthing.stages.curate.duplicates.clusters import Clusters
 from farthing.stages.curate.near_duplicates import NearDuplicates
 from farthing.stages.curate.phases import single
+from farthing.stages.curate.phases.borrowed import Borrowed
 from farthing.stages.curate.phases.columns import Columns
 from farthing.stages.curate.phases.contamination import FoundItem, drop_contaminated
 from farthing.stages.curate.phases.decisions import Decisions
@@ -48,6 +49,7 @@ class Decided:
         scores: of quality; None where nobody asked.
         clusters: of duplicates; None where nobody looked.
         found: evaluation items in the text.
+        borrowed: the corpus whose held-out text is taken over; None where it was drawn here.
         final_sizes: int64 (documents), bytes of the final text; known once it was finished.
     """
 
@@ -62,11 +64,14 @@ class Decided:
     found: Sequence[FoundItem]
     final_sizes: npt.NDArray[np.int64]
     columns: Columns
+    borrowed: Borrowed | None
     passages: Sequence[npt.NDArray[np.bool_]] = field(default_factory=tuple)
 
     @property
     def held_out_digest(self) -> str:
         """Of the documents that are held out: equal digests, equal index."""
+        if self.borrowed is not None:
+            return self.borrowed.digest
         held = self.decisions.kept & (self.sides >= 0) & (self.sides <= TEST)
         texts = self.columns.numbers("text")[held]
         return digest_json([sha256_hex(texts.tobytes()), sha256_hex(self.sides[held].tobytes())])
@@ -91,7 +96,8 @@ class Decided:
         for code, (step, reason) in FATES.items():
             self.decisions.drop(step, reason, fates == code)
         self.final_sizes = np.where(self.sides >= 0, sizes, self.final_sizes)
-        self.domains = check_domains(self.columns, self.decisions, self.sides)
+        elsewhere = () if self.borrowed is None else self.borrowed.domains
+        self.domains = check_domains(self.columns, self.decisions, self.sides, elsewhere)
 
 
 def decide(
@@ -101,6 +107,7 @@ def decide(
     index: ItemIndex | None,
     scorer: Scorer | None,
     refusals: Refusals,
+    borrowed: Borrowed | None,
 ) -> Decided:
     """Take every decision that can be taken before texts are finished.
 
@@ -111,6 +118,7 @@ def decide(
         index: of the evaluation items; None for none.
         scorer: where quality is scored by a model.
         refusals: of reading, to be named where nothing is left.
+        borrowed: the corpus whose held-out text is taken over; None where it is drawn here.
 
     Raises:
         CorpusError: nothing is left, or too little to split.
@@ -131,10 +139,15 @@ def decide(
         found = drop_contaminated(columns, config, decisions, index)
     drop_by_quality(columns, config, decisions, scores)
     sizes = columns.numbers("bytes")
-    sides = choose_sides(columns, config, decisions, sizes, given)
-    domains = check_domains(columns, decisions, sides)
     with decisions.timed("split"):
-        held_out = drop_repeats_in_dev(columns, config, decisions, sides)
+        if borrowed is None:
+            sides = choose_sides(columns, config, decisions, sizes, given)
+            domains = check_domains(columns, decisions, sides)
+            held_out = drop_repeats_in_dev(columns, config, decisions, sides)
+        else:
+            sides = borrowed.keep_out(columns, decisions)
+            domains = check_domains(columns, decisions, sides, borrowed.domains)
+            held_out = borrowed.index(config.near_duplicate_share)
     sides[~decisions.kept] = -1
     with decisions.timed("lines"):
         lines = find_repeated_lines(columns, config, decisions)
@@ -152,6 +165,7 @@ def decide(
         final_sizes=sizes,
         columns=columns,
         passages=passages,
+        borrowed=borrowed,
     )
 
 

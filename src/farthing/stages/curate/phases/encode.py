@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -76,10 +77,15 @@ def encode_finished(
     piece: FinishedPiece, directory: Path, context: Encoding, laps: Laps
 ) -> dict[str, Any]:
     """Write shards and provenance of a piece (`encode.encode_piece`)."""
-    tokenizer = Tokenizer(context.tokenizer_json)
-    encode_piece(_batches(piece, context), tokenizer, directory)
+    encode_piece(_batches(piece, context), _tokenizer(context.tokenizer_json), directory)
     laps("tokenise")
     return {}
+
+
+@lru_cache(maxsize=1)
+def _tokenizer(json_text: str) -> Tokenizer:
+    """One for all pieces of a process: what it has met before it need not merge again."""
+    return Tokenizer(json_text)
 
 
 def _batches(piece: FinishedPiece, context: Encoding) -> Iterator[pa.RecordBatch]:

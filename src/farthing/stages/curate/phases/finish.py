@@ -25,7 +25,7 @@ from farthing.stages.curate.config import CurateConfig
 from farthing.stages.curate.duplicates.lines import SHORT_REASON, RepeatedLines
 from farthing.stages.curate.duplicates.passages import passages, without_passages
 from farthing.stages.curate.near_duplicates import NearDuplicates
-from farthing.stages.curate.phases.columns import Columns
+from farthing.stages.curate.phases.columns import WRITING, Columns
 from farthing.stages.curate.phases.sides import TRAIN
 
 FINAL_NAME = "final.parquet"
@@ -115,9 +115,7 @@ def finish_piece(
     sizes = np.zeros(len(piece.sides), dtype=np.int64)
     counter = PieceCounter()
     changed = 0
-    with pq.ParquetWriter(
-        directory / FINAL_NAME, FINAL_SCHEMA, compression="zstd", compression_level=1
-    ) as writer:
+    with pq.ParquetWriter(directory / FINAL_NAME, FINAL_SCHEMA, **WRITING) as writer:
         for rows, batch in columns.rows(np.flatnonzero(piece.sides >= 0), SCHEMA.names):
             laps("read")
             texts = _shortened(rows, batch, piece, context)

@@ -163,7 +163,7 @@ class Maps:
 
     def _settings(self) -> dict[str, Any]:
         """Settings that can change a piece; paths of sources are told by their digests."""
-        unimportant = {"sources", *self._config.harmless}
+        unimportant = {"sources", "held_out_from", "keep_rejected", *self._config.harmless}
         return self._config.model_dump(mode="json", exclude=unimportant)
 
     def _run(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -85,9 +85,18 @@ def drop_repeats_in_dev(
 
 
 def check_domains(
-    columns: Columns, decisions: Decisions, sides: npt.NDArray[np.int8]
+    columns: Columns,
+    decisions: Decisions,
+    sides: npt.NDArray[np.int8],
+    elsewhere: Sequence[str] = (),
 ) -> tuple[str, ...]:
     """The domains of the corpus, sorted.
+
+    Args:
+        columns: of the measuring phase.
+        decisions: what is in.
+        sides: int8 (documents), place in `SPLITS`.
+        elsewhere: domains whose held-out text comes from another corpus; () where it is drawn here.
 
     Raises:
         CorpusError: nothing is left, or a side of a domain is empty.
@@ -101,6 +110,8 @@ def check_domains(
             remedy="look at the reasons: correct the sources or the limits, or set "
             "corpus.until=raw to keep text as it is",
         )
+    if elsewhere:
+        return tuple(sorted({*domains, *elsewhere}))
     for number, side in enumerate(SPLITS):
         for domain in domains:
             if not np.any(kept & (sides == number) & (codes == names.index(domain))):

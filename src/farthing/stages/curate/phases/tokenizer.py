@@ -11,13 +11,13 @@ import numpy.typing as npt
 from farthing.execution.work import PieceResult
 from farthing.kernels.split_counts import PieceCounts
 from farthing.stages.curate.config import CurateConfig
+from farthing.stages.curate.phases.borrowed import Borrowed
 from farthing.stages.curate.phases.finish import COUNTS_NAME
 from farthing.text.bpe import add_up
 from farthing.text.tokenizer import Tokenizer, bpe_from_counts, byte_vocabulary
 
-
-# Text that a tokenizer learns from. Of a larger pile a part is drawn: learning needs some forty bytes
-# for every byte of distinct pieces, and most of Chinese is distinct.
+# Text that a tokenizer learns from; of a larger pile a part is drawn. Learning needs some forty
+# bytes for every byte of distinct pieces, and most pieces of Chinese are distinct.
 LEARNED_BYTES = 32 << 20
 
 
@@ -49,11 +49,15 @@ def learned_from(
     return drawn
 
 
-def make_tokenizer(config: CurateConfig, finished: Sequence[PieceResult]) -> Tokenizer:
+def make_tokenizer(
+    config: CurateConfig, finished: Sequence[PieceResult], borrowed: Borrowed | None
+) -> Tokenizer:
     """The tokenizer that the settings ask for.
 
     Held-out text stays unseen: a vocabulary fitted to it would lower its bits per byte.
     """
+    if borrowed is not None:
+        return borrowed.tokenizer
     if config.tokenizer == "bytes":
         return byte_vocabulary()
     counts = add_up(_counts(result.directory / COUNTS_NAME) for result in finished)

@@ -41,11 +41,6 @@ class QualityConfig(Config):
         le=1,
         description="share of the bytes of each group that stays, the best first; null for all",
     )
-    buckets: tuple[float, ...] = Field(
-        default=(),
-        description="shares of the bytes, rising, that part the streams of quality: [0.2, 0.6] "
-        "makes the best fifth, the next two, and the rest",
-    )
     within: Literal["all", "domain", "language"] = Field(
         default="domain",
         description="the group that a share is of; good examples in one language say nothing "
@@ -59,10 +54,6 @@ class QualityConfig(Config):
             raise ValueError("by: classifier needs good examples: name files with `good`")
         if self.by == "model" and self.model is None:
             raise ValueError("by: model needs a `model`: the folder of a run or a member")
-        if self.by is None and (self.keep_share is not None or self.buckets):
-            raise ValueError("keep_share and buckets need scores: set `by`")
-        if any(not 0 < share < 1 for share in self.buckets):
-            raise ValueError("buckets are shares between 0 and 1")
-        if list(self.buckets) != sorted(set(self.buckets)):
-            raise ValueError("buckets must rise: [0.2, 0.6]")
+        if self.by is None and self.keep_share is not None:
+            raise ValueError("keep_share needs scores: set `by`")
         return self
