@@ -247,7 +247,7 @@ def drop_near_duplicates(records: list[Record], skipped: Counter[str]) -> dict[s
     seen: set[str] = set()
     held_out: list[str] = []
     for side in SIDES:
-        index = NearDuplicates(held_out, share=NEAR_DUPLICATE_SHARE)
+        index = NearDuplicates.of_texts(held_out, share=NEAR_DUPLICATE_SHARE)
         for record in records:
             if record["side"] != side:
                 continue

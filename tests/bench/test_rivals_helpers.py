@@ -251,7 +251,7 @@ def test_curation_trains_on_all_of_the_training_text_and_on_nothing_else(
     changes = rivals.text.write_sources(tmp_path, train, validation)
     changes.append(f"corpus.split_seed={split_seed}")
     run = load_recipe(str(RIVALS / "shakespeare.yaml"), changes, RunConfig)
-    corpus = curate(run.corpus, tmp_path / "corpus", "key")
+    corpus = curate(run.corpus, tmp_path / "corpus", "key").corpus
     assert corpus.domains == (rivals.text.DOMAIN,)
     given = {
         side: bytes(corpus.tokenizer.decode_bytes(corpus.shard(side, rivals.text.DOMAIN).tokens))

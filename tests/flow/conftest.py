@@ -16,7 +16,7 @@ from forked import CommandServer
 RECIPE = """\
 # a test's own recipe
 name: tiny
-corpus: {{sources: [{text}], tokenizer: bytes, held_out_share: 0.1}}
+corpus: {{sources: [{text}], until: raw, workers: 1, tokenizer: bytes, held_out_share: 0.1}}
 model:
   num_layers: 4
   num_dense_layers: 1

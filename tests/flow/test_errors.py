@@ -54,10 +54,10 @@ def test_text_that_is_not_utf8_is_placed_by_line(farthing, tmp_path: Path, text_
     good = text_file.read_bytes().splitlines(keepends=True)
     bad = good[2].replace(b"river", b"ri\xffer", 1)
     (tmp_path / "bad.jsonl").write_bytes(b"".join((*good[:2], bad, *good[3:])))
-    done = farthing(*TRAIN, "--set", "corpus.sources=[bad.jsonl]", check=2)
-    assert "bad.jsonl" in done.stderr
-    assert "line 3" in done.stderr
-    assert "UTF-8" in done.stderr
+    sources = ("--set", "corpus.sources=[bad.jsonl]", "--set", "corpus.reading.strict=true")
+    done = farthing(*TRAIN, *sources, check=2)
+    assert "bad.jsonl, record 3: not_utf8" in done.stderr
+    assert f"byte {bad.index(0xFF)} of the line is 0xff" in done.stderr
 
 
 def test_an_unwritable_workspace_is_named(farthing):

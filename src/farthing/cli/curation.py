@@ -20,6 +20,7 @@ from farthing.errors import UsageError
 
 if TYPE_CHECKING:
     from farthing.artifacts.curation import FunnelStep
+    from farthing.text.corpus import Corpus
 
 _REASONS_SHOWN = 3
 _EXPORTS = ("megatron", "numpy")
@@ -57,12 +58,7 @@ def curate(
     What is read, and how: --set corpus.sources=[data/] and the other settings under `corpus`:
     docs/curation.md. An interrupted run goes on where it was.
     """
-    if export not in (None, *_EXPORTS) or (export is None) != (to is None):
-        raise UsageError(
-            f"--export {export or ''} --to {to or ''}: a format and a folder belong together",
-            remedy=f"write for example --export {_EXPORTS[0]} --to tokens; the formats are: "
-            f"{', '.join(_EXPORTS)}",
-        )
+    _check_export(export, to)
     if ablate:
         from farthing.cli.ablate import ablate as measure_worth
 
@@ -82,12 +78,25 @@ def curate(
     corpus = flow.run_curate(run, session, rerun=rerun)
     if export is not None and to is not None:
         flow.export_corpus(corpus, export, to)
+    _print_corpus(corpus, as_json=as_json)
+
+
+def _check_export(export: str | None, to: Path | None) -> None:
+    if export not in (None, *_EXPORTS) or (export is None) != (to is None):
+        raise UsageError(
+            f"--export {export or ''} --to {to or ''}: a format and a folder belong together",
+            remedy=f"write for example --export {_EXPORTS[0]} --to tokens; the formats are: "
+            f"{', '.join(_EXPORTS)}",
+        )
+
+
+def _print_corpus(corpus: Corpus, *, as_json: bool) -> None:
+    from farthing.artifacts.trail import read_trail
+
     detail = {"corpus": str(corpus.directory), "digest": corpus.digest, **corpus.manifest.detail}
     if as_json:
         print_json(detail)
         return
-    from farthing.artifacts.trail import read_trail
-
     trail = read_trail(corpus.directory)
     for step in trail.funnel.steps if trail is not None else ():
         _print_step(step)

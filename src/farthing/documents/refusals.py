@@ -22,6 +22,9 @@ LISTED_PER_REASON = 20
 NO_DOCUMENT = frozenset(["not_html", "http_status"])
 BENIGN = NO_DOCUMENT | {"empty_text", "empty_file", "truncated_file", "bad_charset", "too_long"}
 
+# Said of a file as a whole, and no record of it.
+OF_FILES = frozenset(["empty_file", "truncated_file"])
+
 _REMEDIES = {
     "not_json": 'write one object a line, such as {"id": "a", "text": "..."}',
     "not_object": 'write one object a line, such as {"id": "a", "text": "..."}',

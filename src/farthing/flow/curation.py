@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from farthing.artifacts.curation import FunnelStep
 from farthing.artifacts.curation_step import CurationStep
 from farthing.artifacts.manifest import MANIFEST_NAME, Manifest
+from farthing.artifacts.storage import make_directory
 from farthing.artifacts.workspace import Workspace
 from farthing.documents.readers.files import find_files, identities
 from farthing.flow.config import RunConfig
@@ -19,10 +19,12 @@ from farthing.stages.curate.config import CurateConfig
 from farthing.stages.curate.contamination.items import EvalItem, items_digest
 from farthing.stages.curate.export.megatron import export_megatron
 from farthing.stages.curate.export.numpy import export_numpy
-from farthing.stages.curate.mixture import searched_digest
+from farthing.stages.curate.mixture import make_mixture, read_too_often, searched_digest
 from farthing.stages.curate.phases.maps import CODE
+from farthing.stages.curate.profiles import build_rules
 from farthing.stages.curate.quality.by_model import Scorer
-from farthing.stages.curate.run import Curated, curate, measure_shard
+from farthing.stages.curate.run import Curated, curate, measure_shard, work_folder
+from farthing.stages.curate.settings.mixture import MixtureConfig
 from farthing.stages.curate.sources import source_identity
 from farthing.text.corpus import KIND, Corpus
 
@@ -33,6 +35,7 @@ def run_curate(run: RunConfig, session: Session, *, rerun: bool = False) -> Corp
     Raises:
         CorpusError: text that is missing, empty, malformed or too little to split.
     """
+    build_rules(run.corpus.rules)  # unknown names are said before a run begins
     items = _items(run.corpus)
     key = _key(run.corpus, items, session.workspace)
     job = Job("curation", _corpus_name(key, session) or run.name, "corpora", KIND, key)
@@ -61,18 +64,36 @@ def run_curate_shard(run: RunConfig, session: Session, shard: tuple[int, int]) -
     items = _items(run.corpus)
     key = _key(run.corpus, items, session.workspace)
     place = session.workspace.place("corpora", run.name, key)
-    place.parent.mkdir(parents=True, exist_ok=True)
-
-    def report(phase: str, share: float) -> None:
-        if share == 1.0:
-            session.show.line(f"curate    {phase} {shard[0]}/{shard[1]}: done")
-
-    return measure_shard(run.corpus, place, shard, report, items=items)
+    own = make_directory(work_folder(place) / f"shard-{shard[0]}-of-{shard[1]}")
+    with session.book.start_run(
+        "curation", run.name, input_key=key, meter=session.meter, directory=own
+    ) as recorder:
+        count = measure_shard(
+            run.corpus,
+            place,
+            shard,
+            lambda phase, share: _report(phase, share, recorder, session),
+            items=items,
+        )
+        recorder.end()
+    return count
 
 
 def export_corpus(corpus: Corpus, form: str, directory: Path) -> list[Path]:
     """The tokens in the layout of another trainer: "megatron" or "numpy"; returns the files."""
     return {"megatron": export_megatron, "numpy": export_numpy}[form](corpus, directory)
+
+
+def repetition(run: RunConfig, corpus: Corpus) -> list[str]:
+    """A sentence for each domain that the training run reads more often than is sensible."""
+    tokens = {domain: corpus.tokens("train", domain) for domain in corpus.domains}
+    mixture = corpus.mixture if run.train.mixture is None else None
+    if mixture is None:
+        weights = run.train.mixture or {domain: float(count) for domain, count in tokens.items()}
+        mixture = make_mixture(MixtureConfig(by="hand", weights=weights), tokens)
+    assert mixture is not None
+    read = run.train.steps * run.train.batch_sequences * run.model.context
+    return read_too_often(mixture, read, run.corpus.mixture.most_epochs)
 
 
 def _items(config: CurateConfig) -> tuple[EvalItem, ...]:
@@ -126,21 +147,24 @@ def _report(phase: str, share: float, recorder: RunRecorder, session: Session) -
 
 def _enter_steps(made_now: Curated, recorder: RunRecorder, session: Session) -> None:
     """What each step did and took, as a part of the run."""
-    for step in made_now.trail.funnel.steps:
-        session.book.append(_step_entry(step, made_now.cpu_seconds, recorder.number))
-
-
-def _step_entry(step: FunnelStep, seconds: dict[str, float], run: int) -> CurationStep:
-    return CurationStep(
-        run=run,
-        step=step.name,
-        documents_in=step.entered.documents,
-        documents_out=step.left.documents,
-        bytes_in=step.entered.bytes,
-        bytes_out=step.left.bytes,
-        tokens=step.tokens,
-        cpu_seconds=seconds.get(step.name, 0.0),
-    )
+    steps = {step.name: step for step in made_now.trail.funnel.steps}
+    last = made_now.trail.funnel.steps[-1]
+    # What follows the funnel, such as the tokenizer, changes no document.
+    after = last.model_copy(update={"entered": last.left, "dropped": (), "changed_bytes": 0})
+    for name in {**steps, **made_now.cpu_seconds}:
+        step = steps.get(name, after)
+        session.book.append(
+            CurationStep(
+                run=recorder.number,
+                step=name,
+                documents_in=step.entered.documents,
+                documents_out=step.left.documents,
+                bytes_in=step.entered.bytes,
+                bytes_out=step.left.bytes,
+                tokens=step.tokens,
+                cpu_seconds=made_now.cpu_seconds.get(name, 0.0),
+            )
+        )
 
 
 def _corpus_name(key: str, session: Session) -> str | None:

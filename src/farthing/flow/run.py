@@ -22,6 +22,7 @@ from farthing.artifacts.scores import KIND as SCORES
 from farthing.artifacts.scores import ScoreMatrix, open_scores
 from farthing.artifacts.storage import make_directory, write_atomic
 from farthing.flow.config import RunConfig
+from farthing.flow.curation import repetition
 from farthing.flow.inputs import model_inputs, training_inputs
 from farthing.flow.known import card_facts, card_inputs
 from farthing.flow.opening import RECIPE_NAME
@@ -67,6 +68,8 @@ def run_train(run: RunConfig, corpus: Corpus, session: Session, *, rerun: bool =
     The plan is signed first.
     """
     _, batches = check_fit(run.train, run.model, corpus)
+    for sentence in repetition(run, corpus):
+        session.show.line(f"note      {sentence}")
     start = None
     if run.start is not None:
         source = open_source(run.start.from_, session.workspace)

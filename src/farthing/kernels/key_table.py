@@ -1,7 +1,7 @@
 """Looking up 64-bit hashes among many known ones, as compiled loops do.
 
 The keys stand in ascending order; a key's top bits say where to begin to look, and one bit of a
-small filter rules out most of the others without touching either array. 14 to 20 bytes a key.
+small filter rules out most of the others without touching either array. 11 to 14 bytes a key.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from farthing.kernels.compiled import compiled, inlined
 
 _FILTER_BITS_A_KEY = 16
+_KEYS_A_START = 4
 _LEAST_BITS, _MOST_BITS = 6, 30
 _BIT = np.uint64(7)
 _BYTE = np.uint64(3)
@@ -36,11 +37,10 @@ def key_table(keys: npt.NDArray[np.uint64]) -> KeyTable:
     Args:
         keys: uint64 [K], ascending and without repeats, each bit of them as good as random.
     """
-    bits = _bits(len(keys))
+    bits = _bits(len(keys) // _KEYS_A_START)
     start_shift = np.uint64(64 - bits)
-    starts = np.zeros((1 << bits) + 1, dtype=np.int32)
-    places = (keys >> start_shift).astype(np.int64)
-    starts[1:] = np.cumsum(np.bincount(places, minlength=1 << bits))
+    starts = np.empty((1 << bits) + 1, dtype=np.int32)
+    _begin(keys, starts, start_shift)
     bits = _bits(len(keys) * _FILTER_BITS_A_KEY)
     seen_shift = np.uint64(64 - bits)
     seen = np.zeros(1 << (bits - 3), dtype=np.uint8)
@@ -50,6 +50,19 @@ def key_table(keys: npt.NDArray[np.uint64]) -> KeyTable:
 
 def _bits(count: int) -> int:
     return min(max(count.bit_length(), _LEAST_BITS), _MOST_BITS)
+
+
+@compiled
+def _begin(
+    keys: npt.NDArray[np.uint64], starts: npt.NDArray[np.int32], start_shift: np.uint64
+) -> None:
+    filled = 0
+    for place in range(len(keys)):
+        start = np.int64(keys[place] >> start_shift)
+        while filled <= start:
+            starts[filled] = place
+            filled += 1
+    starts[filled:] = len(keys)
 
 
 @compiled

@@ -133,20 +133,24 @@ class KnownWindows(NamedTuple):
 
 
 def known_windows(
-    data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64], table: KeyTable
+    data: npt.NDArray[np.uint8],
+    offsets: npt.NDArray[np.int64],
+    asked: npt.NDArray[np.bool_],
+    table: KeyTable,
 ) -> KnownWindows:
-    """Look every window of every text of a batch up.
+    """Look every window of some texts of a batch up.
 
     Args:
         data: uint8, valid UTF-8.
         offsets: int64 [D + 1]; text d is `data[offsets[d] : offsets[d + 1]]`.
+        asked: bool [D]; the other texts are passed over, as if they had no windows.
         table: of window hashes.
     """
     documents = len(offsets) - 1
     numbers = np.empty(int(offsets[-1] - offsets[0]) + documents, dtype=np.int64)
     ends = np.zeros(documents + 1, dtype=np.int64)
     counts = np.zeros(documents, dtype=np.int64)
-    _find_all(data, offsets, characters().kinds, _folds(), *table, numbers, ends, counts)
+    _find_all(data, offsets, asked, characters().kinds, _folds(), *table, numbers, ends, counts)
     several = np.flatnonzero(counts == _SEVERAL)
     if not len(several):
         return KnownWindows(numbers[: ends[-1]].copy(), ends, counts)
@@ -164,6 +168,7 @@ def known_windows(
 def _find_all(
     data: npt.NDArray[np.uint8],
     offsets: npt.NDArray[np.int64],
+    asked: npt.NDArray[np.bool_],
     kinds: npt.NDArray[np.uint8],
     folds: npt.NDArray[np.int32],
     keys: npt.NDArray[np.uint64],
@@ -181,6 +186,9 @@ def _find_all(
     points = np.empty(longest + WINDOW_CHARACTERS, dtype=np.uint32)
     last = 0
     for document in range(len(counts)):
+        ends[document + 1] = last
+        if not asked[document]:
+            continue
         text = data[offsets[document] : offsets[document + 1]]
         count = _fold(text, kinds, folds, points)
         if count == _SEVERAL:
@@ -191,7 +199,7 @@ def _find_all(
             place = numbers[last:]
             last += _find(points[:size], keys, starts, start_shift, seen, seen_shift, place)
             counts[document] = size - WINDOW_CHARACTERS + 1
-        ends[document + 1] = last
+            ends[document + 1] = last
 
 
 @compiled

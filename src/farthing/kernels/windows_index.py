@@ -12,6 +12,8 @@ from farthing.kernels.compiled import compiled
 from farthing.kernels.key_table import KeyTable, key_table
 from farthing.kernels.windows import folded_points, window_hashes
 
+# Buckets of about four windows, of which a few bits are left to be compared.
+_BUCKET_BITS = 2
 _LEAST_BITS = 6
 
 
@@ -32,9 +34,11 @@ def index_windows(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -
         offsets: int64 [D + 1]; text d is `data[offsets[d] : offsets[d + 1]]`.
     """
     hashes, ends = _all_hashes(data, offsets)
-    bits = max(len(hashes).bit_length(), _LEAST_BITS)
+    bits = max(len(hashes).bit_length() - _BUCKET_BITS, _LEAST_BITS)
     shift = np.uint64(64 - bits)
-    places = _bucket_places(hashes, shift, bits)
+    places = np.zeros((1 << bits) + 1, dtype=np.int32)
+    _count_buckets(hashes, shift, places)
+    np.cumsum(places, out=places)
     keys = np.empty(len(hashes), dtype=np.uint64)
     owners = np.empty(len(hashes), dtype=np.int32)
     sizes = np.zeros(len(ends) - 1, dtype=np.int64)
@@ -43,32 +47,23 @@ def index_windows(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -
     del hashes
     begins = np.empty(int(sizes.sum()) + 1, dtype=np.int32)
     distinct, held = _close_up(places, filled, keys, owners, begins)
-    return WindowIndex(
-        key_table(keys[:distinct].copy()),
-        begins[: distinct + 1].copy(),
-        owners[:held].copy(),
-        sizes,
-    )
+    # Views: most windows are distinct, so little is held in vain.
+    return WindowIndex(key_table(keys[:distinct]), begins[: distinct + 1], owners[:held], sizes)
 
 
 def _all_hashes(
     data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
     """The windows of all texts one after another, and where those of each begin."""
-    parts = [window_hashes(folded_points(data[begin:end])) for begin, end in pairwise(offsets)]
+    # Room for one window a byte, and for one of each text that is shorter than a window; the system
+    # gives what is used.
+    hashes = np.empty(int(offsets[-1] - offsets[0]) + len(offsets), dtype=np.uint64)
     ends = np.zeros(len(offsets), dtype=np.int64)
-    np.cumsum([len(part) for part in parts], out=ends[1:])
-    return np.concatenate([np.zeros(0, dtype=np.uint64), *parts]), ends
-
-
-def _bucket_places(
-    hashes: npt.NDArray[np.uint64], shift: np.uint64, bits: int
-) -> npt.NDArray[np.int32]:
-    """Where the windows with each value of the top bits go; int32 [2 ** bits + 1]."""
-    places = np.zeros((1 << bits) + 1, dtype=np.int32)
-    _count_buckets(hashes, shift, places)
-    np.cumsum(places, out=places)
-    return places
+    for text, (begin, end) in enumerate(pairwise(offsets)):
+        found = window_hashes(folded_points(data[begin:end]))
+        ends[text + 1] = ends[text] + len(found)
+        hashes[ends[text] : ends[text + 1]] = found
+    return hashes[: ends[-1]], ends
 
 
 @compiled

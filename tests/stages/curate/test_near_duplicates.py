@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from farthing.kernels.windows_index import index_windows
 from farthing.stages.curate.near_duplicates import NearDuplicates, window_hashes
+from farthing.text.bpe import flat_texts
 
 # Letters whose folding is one, several or no characters, in one to four bytes; all white space.
 ALPHABET = "ab Aß\u0130\u0131\u017fΣςŉЯ水豈가𐐀\U0001d400😀\u0301\u3000\u00a0\u2028\u1680\x1c\r\n\t"
@@ -49,7 +51,41 @@ def test_the_answers_are_those_of_the_plain_reference():
     encoded = [text.encode() for text in texts]
     offsets = np.cumsum([0, *map(len, encoded)])
     data = np.frombuffer(b"".join(encoded), dtype=np.uint8)
-    assert index.which_repeat(data, offsets).tolist() == expected
+    everything = np.ones(len(texts), dtype=np.bool_)
+    assert index.which_repeat(data, offsets, everything).tolist() == expected
+    asked = np.array([draw.random() < 0.5 for _ in texts])
+    answers = index.which_repeat(data, offsets, asked)
+    assert answers.tolist() == [one and also for one, also in zip(expected, asked, strict=True)]
+
+
+def test_the_index_names_every_window_and_the_texts_that_hold_it():
+    draw = random.Random(2)
+    texts = ["".join(draw.choices("ab", k=draw.randrange(500))) for _ in range(30)]
+    texts += [texts[3], "a" * 100, ""]
+    expected: dict[int, list[int]] = {}
+    for number, text in enumerate(texts):
+        for hashed in sorted(set(plain.window_hashes(text).tolist())):
+            expected.setdefault(hashed, []).append(number)
+    assert max(map(len, expected.values())) > 1
+    data, offsets = flat_texts(texts)
+    index = index_windows(data, offsets)
+    assert index.table.keys.tolist() == sorted(expected)
+    parts = np.split(index.owners, index.begins[1:-1])
+    assert [part.tolist() for part in parts] == [expected[key] for key in sorted(expected)]
+    assert index.sizes.tolist() == [len(set(plain.window_hashes(text).tolist())) for text in texts]
+
+
+@pytest.mark.parametrize("count", [0, 20], ids=["empty", "of 20 texts"])
+def test_an_index_that_was_saved_answers_as_before(tmp_path, count):
+    draw = random.Random(3)
+    held = ["".join(draw.choices("abc", k=200)) for _ in range(count)]
+    index = NearDuplicates.of_texts(held, share=0.3)
+    index.save(tmp_path / "index")
+    opened = NearDuplicates.open(tmp_path / "index", share=0.3)
+    texts = [*(text[:100] + "d" * 60 for text in held), "x" * 200]
+    answers = [index.repeats(text) for text in texts]
+    assert any(answers) == bool(held)
+    assert [opened.repeats(text) for text in texts] == answers
 
 
 def plain_share(a: str, b: str) -> float:

@@ -36,8 +36,10 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
             lines.append(line)
     (folder / "raw.jsonl").write_text("".join(lines), encoding="utf-8")
     source = str(folder / "raw.jsonl")
-    settings = CurateConfig(sources=(source,), tokenizer="bytes", held_out_share=0.1)
-    return curate(settings, folder / "corpus", "key")
+    settings = CurateConfig(
+        sources=(source,), until="raw", workers=1, tokenizer="bytes", held_out_share=0.1
+    )
+    return curate(settings, folder / "corpus", "key").corpus
 
 
 def test_every_domain_gives_as_many_windows_of_its_training_text(corpus: Corpus):

@@ -18,5 +18,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     words = torch.randint(97, 123, (12, 3000), generator=torch.Generator().manual_seed(1))
     for number, row in enumerate(words):
         (text / f"{number}.txt").write_bytes(bytes(row.tolist()))
-    config = CurateConfig(sources=(str(text),), tokenizer="bytes", held_out_share=0.1)
-    return curate(config, folder / "corpus", "key")
+    config = CurateConfig(
+        sources=(str(text),), until="raw", workers=1, tokenizer="bytes", held_out_share=0.1
+    )
+    return curate(config, folder / "corpus", "key").corpus

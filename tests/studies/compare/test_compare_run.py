@@ -42,7 +42,13 @@ class StoppedError(Exception):
 def _config(text, **changes):
     settings = {
         "name": "tiny",
-        "corpus": {"sources": [str(text)], "tokenizer": "bytes", "held_out_share": 0.2},
+        "corpus": {
+            "sources": [str(text)],
+            "until": "raw",
+            "workers": 1,
+            "tokenizer": "bytes",
+            "held_out_share": 0.2,
+        },
         "model": SIZES,
         "train": TRAIN,
         "evaluate": {"members": MEMBERS[:1], "batch_sequences": 64},
@@ -152,7 +158,7 @@ def _shapes(config):
 
 
 def _corpus(config, root):
-    return flow.run_curate(config.run, open_session(root, _show())).digest
+    return flow.run_curate(config.run, open_session(root, _show())).text_digest
 
 
 def test_arms_spend_what_the_elastic_run_spends(text, tmp_path):

@@ -32,9 +32,13 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
             lines.append(line)
     (folder / "raw.jsonl").write_text("".join(lines), encoding="utf-8")
     settings = CurateConfig(
-        sources=(str(folder / "raw.jsonl"),), tokenizer="bytes", held_out_share=0.2
+        sources=(str(folder / "raw.jsonl"),),
+        until="raw",
+        workers=1,
+        tokenizer="bytes",
+        held_out_share=0.2,
     )
-    return curate(settings, folder / "corpus", "key")
+    return curate(settings, folder / "corpus", "key").corpus
 
 
 @pytest.fixture(scope="module")

@@ -209,11 +209,12 @@ def _taken(encoded: TokenBatch, chosen: npt.NDArray[np.int64]) -> TokenBatch:
     """Some of the texts of a batch."""
     if len(chosen) == len(encoded.starts) - 1:
         return encoded
-    lengths = np.diff(encoded.starts)[chosen]
     starts = np.zeros(len(chosen) + 1, dtype=np.int64)
-    np.cumsum(lengths, out=starts[1:])
-    moves = np.repeat(encoded.starts[chosen] - starts[:-1], lengths)
-    return TokenBatch(encoded.ids[np.arange(starts[-1]) + moves], starts)
+    np.cumsum(np.diff(encoded.starts)[chosen], out=starts[1:])
+    # Most texts of a batch are training text of one domain: long runs, each copied at once.
+    runs = np.split(chosen, np.flatnonzero(np.diff(chosen) != 1) + 1)
+    ids = [encoded.ids[encoded.starts[run[0]] : encoded.starts[run[-1] + 1]] for run in runs]
+    return TokenBatch(np.concatenate(ids), starts)
 
 
 def _with_counts(

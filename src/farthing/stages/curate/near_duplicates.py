@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -56,13 +57,19 @@ class NearDuplicates:
 
     def repeats(self, text: str) -> bool:
         """Whether `text` nearly repeats an indexed text, or holds one of them."""
-        return bool(self.which_repeat(*flat_texts([text]))[0])
+        return bool(self.which_repeat(*flat_texts([text]), np.ones(1, dtype=np.bool_))[0])
 
     def which_repeat(
-        self, data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]
+        self,
+        data: npt.NDArray[np.uint8],
+        offsets: npt.NDArray[np.int64],
+        asked: npt.NDArray[np.bool_],
     ) -> npt.NDArray[np.bool_]:
-        """For each text of a batch, `data[offsets[d] : offsets[d + 1]]`, what `repeats` says."""
-        known = windows.known_windows(data, offsets, self._index.table)
+        """For each text of a batch, `data[offsets[d] : offsets[d + 1]]`, what `repeats` says.
+
+        Only texts that are `asked` about (bool [D]) are looked at; the others do not repeat.
+        """
+        known = windows.known_windows(data, offsets, asked, self._index.table)
         hits = np.diff(known.ends)
         repeats = hits > self._share * known.counts
         for text in np.flatnonzero((hits > 0) & ~repeats):
@@ -86,7 +93,7 @@ _ARRAYS = ("begins", "owners", "sizes")
 _SHIFTS_NAME = "shifts"
 
 
-def _mapped(path: Path) -> npt.NDArray[np.generic]:
+def _mapped(path: Path) -> npt.NDArray[Any]:
     # Copy on write rather than read-only, which to the compiled loops would be another type.
     return np.asarray(np.load(path, mmap_mode="c", allow_pickle=False))
 

@@ -40,7 +40,7 @@ from farthing.stages.curate.phases.borrowed import Borrowed
 from farthing.stages.curate.phases.decide import decide
 from farthing.stages.curate.phases.decisions import added
 from farthing.stages.curate.phases.maps import Maps
-from farthing.stages.curate.phases.rejected import write_rejected
+from farthing.stages.curate.phases.rejected import write_refused, write_rejected
 from farthing.stages.curate.phases.tokenizer import make_tokenizer
 from farthing.stages.curate.phases.trail import Outcome, make_trail
 from farthing.stages.curate.quality.by_model import Scorer
@@ -100,33 +100,21 @@ def curate(
         finished = maps.finish(columns, decided)
         tokenizer = make_tokenizer(config, finished, borrowed)
         encoded = maps.encode(columns, decided, finished, tokenizer)
+    outcome = Outcome(columns, decided, refusals, index)
     with staged_directory(directory) as staged:
-        tokenizer.save(staged)
         parts = _parts(pieces, encoded)
         if borrowed is not None:
             parts.append(borrowed.write_piece(folder / "borrowed"))
         detail = join_pieces(parts, tokenizer, staged, decided.domains, _described(sources))
-        mixture = _mixture(config, detail)
-        trail = make_trail(Outcome(columns, decided, refusals, index, _tokens(detail), mixture))
-        write_trail(staged, trail)
-        detail |= {
-            "domains": list(decided.domains),
-            "dropped": decided.decisions.by_reason(),
-            "flagged": dict(sorted(decided.decisions.flagged.items())),
-            "refused": refusals.by_reason(),
-            "quality": None if decided.scores is None else decided.scores.detail,
+        tokenizer.save(staged)
+        trail, told = _write_trail(config, outcome, detail, staged)
+        detail |= told | {
             "tokenizer": {
                 "kind": config.tokenizer,
                 "fingerprint": tokenizer.fingerprint,
                 "vocab_size": tokenizer.vocab_size,
             },
         }
-        if borrowed is not None:
-            detail["held_out_domains"] = list(borrowed.domains)
-        if config.keep_rejected:
-            write_rejected(columns, decided.decisions, staged)
-        if mixture is not None:
-            detail |= describe_mixture(config.mixture, mixture)
         write_manifest(staged, kind=KIND, input_key=input_key, detail=detail)
     shutil.rmtree(folder)
     corpus = Corpus.open(directory, verify=False)
@@ -175,6 +163,31 @@ def _removed_on_bad_text(folder: Path) -> Iterator[None]:
 
 def _index(items: Sequence[EvalItem], config: CurateConfig) -> ItemIndex | None:
     return build_index(items) if items and config.reaches("scored") else None
+
+
+def _write_trail(
+    config: CurateConfig, outcome: Outcome, detail: dict[str, Any], directory: Path
+) -> tuple[Trail, dict[str, Any]]:
+    """Write how the text was made; returns the trail, and what the manifest says of it."""
+    decided = outcome.decided
+    mixture = _mixture(config, detail)
+    trail = make_trail(outcome, tokens=_tokens(detail), mixture=mixture)
+    write_trail(directory, trail)
+    write_refused(outcome.refusals, directory)
+    if config.keep_rejected:
+        write_rejected(outcome.columns, decided.decisions, directory)
+    told = {
+        "domains": list(decided.domains),
+        "dropped": decided.decisions.by_reason(),
+        "flagged": dict(sorted(decided.decisions.flagged.items())),
+        "refused": outcome.refusals.by_reason(),
+        "quality": None if decided.scores is None else decided.scores.detail,
+    }
+    if decided.borrowed is not None:
+        told["held_out_domains"] = list(decided.borrowed.domains)
+    if mixture is not None:
+        told |= describe_mixture(config.mixture, mixture)
+    return trail, told
 
 
 def _parts(pieces: Sequence[Piece], encoded: Sequence[PieceResult]) -> list[EncodedPiece]:

@@ -242,8 +242,14 @@ def test_another_tokenizer_is_refused(trained, corpus, tmp_path):
     for number in range(8):
         text = "".join(chr(97 + (number * i * i) % 26) for i in range(2000))
         (tmp_path / f"text/{number}.txt").write_text(text)
-    config = CurateConfig(sources=(str(tmp_path / "text"),), vocab_size=320, held_out_share=0.1)
-    other = curate(config, tmp_path / "corpus", "key")
+    config = CurateConfig(
+        sources=(str(tmp_path / "text"),),
+        until="raw",
+        workers=1,
+        vocab_size=320,
+        held_out_share=0.1,
+    )
+    other = curate(config, tmp_path / "corpus", "key").corpus
     with pytest.raises(ConfigError, match=corpus.tokenizer.fingerprint[:16]):
         prepared(trained, other, TINY)
 

@@ -30,6 +30,7 @@ from farthing.stages.curate.phases.sides import (
     check_domains,
     choose_sides,
     drop_repeats_in_dev,
+    drop_tiny_domains,
 )
 from farthing.stages.curate.quality.by_model import Scorer
 from farthing.text.corpus import Split
@@ -43,7 +44,7 @@ class Decided:
         decisions: all so far.
         protected: bool (documents), those whose side was given.
         sides: int8 (documents), place in `SPLITS`; -1 for documents that are out.
-        domains: of the corpus, sorted.
+        domains: of the corpus, sorted; known once it was finished.
         held_out: index of the text that is held out.
         lines: uint64, hashes of the lines that are taken out.
         scores: of quality; None where nobody asked.
@@ -97,6 +98,8 @@ class Decided:
             self.decisions.drop(step, reason, fates == code)
         self.final_sizes = np.where(self.sides >= 0, sizes, self.final_sizes)
         elsewhere = () if self.borrowed is None else self.borrowed.domains
+        if self.borrowed is None:
+            drop_tiny_domains(self.columns, self.decisions, self.final_sizes, self.sides)
         self.domains = check_domains(self.columns, self.decisions, self.sides, elsewhere)
 
 
@@ -140,15 +143,7 @@ def decide(
     drop_by_quality(columns, config, decisions, scores)
     sizes = columns.numbers("bytes")
     with decisions.timed("split"):
-        if borrowed is None:
-            sides = choose_sides(columns, config, decisions, sizes, given)
-            domains = check_domains(columns, decisions, sides)
-            held_out = drop_repeats_in_dev(columns, config, decisions, sides)
-        else:
-            sides = borrowed.keep_out(columns, decisions)
-            domains = check_domains(columns, decisions, sides, borrowed.domains)
-            held_out = borrowed.index(config.near_duplicate_share)
-    sides[~decisions.kept] = -1
+        sides, held_out = _split(columns, config, decisions, given, borrowed)
     with decisions.timed("lines"):
         lines = find_repeated_lines(columns, config, decisions)
         passages = find_repeated_passages(columns, config, decisions)
@@ -156,7 +151,7 @@ def decide(
         decisions=decisions,
         protected=protected,
         sides=sides,
-        domains=domains,
+        domains=(),
         held_out=held_out,
         lines=lines,
         scores=scores,
@@ -167,6 +162,28 @@ def decide(
         passages=passages,
         borrowed=borrowed,
     )
+
+
+def _split(
+    columns: Columns,
+    config: CurateConfig,
+    decisions: Decisions,
+    given: Mapping[int, Split],
+    borrowed: Borrowed | None,
+) -> tuple[npt.NDArray[np.int8], NearDuplicates]:
+    """The side of every document, -1 for those that are out, and the index of held-out text."""
+    if borrowed is not None:
+        sides = borrowed.keep_out(columns, decisions)
+        check_domains(columns, decisions, sides, borrowed.domains)
+        return sides, borrowed.index(config.near_duplicate_share)
+    sizes = columns.numbers("bytes")
+    drop_tiny_domains(columns, decisions, sizes)
+    sides = choose_sides(columns, config, decisions, sizes, given)
+    held_out = drop_repeats_in_dev(columns, config, decisions, sides)
+    drop_tiny_domains(columns, decisions, sizes, sides)
+    check_domains(columns, decisions, sides)
+    sides[~decisions.kept] = -1
+    return sides, held_out
 
 
 def _decide_single(columns: Columns, config: CurateConfig, decisions: Decisions) -> None:

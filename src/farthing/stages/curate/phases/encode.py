@@ -94,9 +94,11 @@ def _batches(piece: FinishedPiece, context: Encoding) -> Iterator[pa.RecordBatch
         if not file.metadata.num_rows:
             return
         known = {name: columns.numbers(name) for name in ("profile", "language", "masks")}
-        for batch in file.iter_batches():
-            rows = batch.column("ordinal").to_numpy() - piece.first
-            yield _completed(batch, rows, known, piece, context)
+        for group in range(file.num_row_groups):
+            # One batch, or none where no document of the group is left.
+            for batch in file.read_row_group(group).combine_chunks().to_batches():
+                rows = batch.column("ordinal").to_numpy() - piece.first
+                yield _completed(batch, rows, known, piece, context)
 
 
 def _completed(

@@ -122,9 +122,9 @@ def finish_piece(
             laps("lines")
             training = piece.sides[rows] == TRAIN
             fates[rows[texts.too_short & training]] = TOO_SHORT
-            open_rows = training & ~texts.too_short
-            repeats = context.near_duplicates.which_repeat(texts.data, texts.offsets)
-            fates[rows[repeats & open_rows & ~piece.protected[rows]]] = REPEATS
+            asked = training & ~texts.too_short & ~piece.protected[rows]
+            repeats = context.near_duplicates.which_repeat(texts.data, texts.offsets, asked)
+            fates[rows[repeats]] = REPEATS
             laps("split")
             sizes[rows] = np.diff(texts.offsets)
             stays = fates[rows] == STAYS

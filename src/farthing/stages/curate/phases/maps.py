@@ -19,6 +19,7 @@ from farthing.execution.workers import Workers
 from farthing.stages.curate.config import CurateConfig
 from farthing.stages.curate.contamination.index import ItemIndex
 from farthing.stages.curate.contamination.items import items_digest
+from farthing.stages.curate.near_duplicates import NearDuplicates
 from farthing.stages.curate.phases.columns import Columns
 from farthing.stages.curate.phases.decide import Decided
 from farthing.stages.curate.phases.decisions import added
@@ -85,6 +86,8 @@ class Maps:
         """Write the final texts; what goes on the way is entered into the decisions."""
         held_out = self._folder / "held_out"
         decided.held_out.save(held_out)
+        # The copy on the disk does for this process too.
+        decided.held_out = NearDuplicates.open(held_out, share=self._config.near_duplicate_share)
         context = Finishing(self._config, decided.lines, held_out)
         work = PieceWork(
             phase="finish",

@@ -95,6 +95,8 @@ def _measure_batch(
     laps("language")
     # The last row is for documents without a profile: -1 is its place too.
     wanted = wanted_kinds(config.privacy, [*book.profiles, ""], profiles)
+    if not config.reaches("filtered"):
+        wanted[:] = False
     wanted[np.isin(batch.column("file").to_numpy(), list(context.given))] = False
     texts, masks = mask(texts, wanted)
     data, offsets = text_bytes(texts)

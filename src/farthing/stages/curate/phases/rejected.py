@@ -1,7 +1,9 @@
-"""The documents that were dropped, with the step and the reason, for whoever wants to look."""
+"""Records that were refused and documents that were dropped, for whoever wants to look."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +11,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from farthing.artifacts.funnel import KEPT
+from farthing.artifacts.storage import write_atomic
 from farthing.documents.batch import SCHEMA
+from farthing.documents.refusals import Refusals
 from farthing.stages.curate.phases.columns import Columns
 from farthing.stages.curate.phases.decisions import Decisions
 
 REJECTED_NAME = "rejected.parquet"
+REFUSED_NAME = "refused.jsonl"
 
 _SCHEMA = pa.schema([*SCHEMA, pa.field("step", pa.string()), pa.field("reason", pa.string())])
+
+
+def write_refused(refusals: Refusals, directory: Path) -> None:
+    """Write `refused.jsonl`: the first records refused for each reason, with file and line."""
+    listed = [asdict(one) for reason in sorted(refusals.listed) for one in refusals.listed[reason]]
+    text = "".join(json.dumps(row) + "\n" for row in listed)
+    write_atomic(directory / REFUSED_NAME, text.encode())
 
 
 def write_rejected(columns: Columns, decisions: Decisions, directory: Path) -> None:

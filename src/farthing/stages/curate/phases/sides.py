@@ -18,6 +18,9 @@ from farthing.stages.curate.phases.decisions import Decisions
 from farthing.stages.curate.split import split_by_work
 from farthing.text.corpus import SPLITS, Split
 
+# Of the bytes: domains below it are dropped where they cannot be split.
+_TINY = 0.01
+
 TRAIN, DEV, TEST = (SPLITS.index(side) for side in ("train", "dev", "test"))
 
 
@@ -65,6 +68,34 @@ def choose_sides(
     return sides
 
 
+def drop_tiny_domains(
+    columns: Columns,
+    decisions: Decisions,
+    sizes: npt.NDArray[np.int64],
+    sides: npt.NDArray[np.int8] | None = None,
+) -> None:
+    """Drop domains of less than a hundredth of the text that cannot have three sides.
+
+    A pile from anywhere holds a page or two in languages that nobody asked for; they must not end
+    the run. A larger domain without three sides is for the user to decide on.
+
+    Args:
+        columns: of the measuring phase.
+        decisions: changed.
+        sizes: int64 (documents), bytes of the text.
+        sides: int8 (documents), place in `SPLITS`: a side must not be empty; None before the split,
+            when three works are enough.
+    """
+    codes, names = columns.strings("domain")
+    kept = decisions.kept
+    kinds = columns.strings("work")[0] if sides is None else sides
+    whole = int(sizes[kept].sum())
+    for code, name in enumerate(names):
+        mine = kept & (codes == code)
+        if len(np.unique(kinds[mine])) < len(SPLITS) and sizes[mine].sum() < _TINY * whole:
+            decisions.drop("split", f"tiny_domain:{name}", mine)
+
+
 def drop_repeats_in_dev(
     columns: Columns, config: CurateConfig, decisions: Decisions, sides: npt.NDArray[np.int8]
 ) -> NearDuplicates:
@@ -78,7 +109,7 @@ def drop_repeats_in_dev(
     tests = NearDuplicates(_index(texts, sides[held] == TEST), share=config.near_duplicate_share)
     dev = sides[held] == DEV
     repeats = np.zeros(len(columns), dtype=np.bool_)
-    repeats[held[dev]] = tests.which_repeat(*text_bytes(texts.filter(pa.array(dev))))
+    repeats[held] = tests.which_repeat(*text_bytes(texts), dev)
     del tests
     decisions.drop("split", "dev_near_duplicate_of_held_out", repeats)
     return NearDuplicates(_index(texts, decisions.kept[held]), share=config.near_duplicate_share)

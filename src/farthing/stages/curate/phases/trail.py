@@ -23,7 +23,7 @@ from farthing.artifacts.funnel import Fates, StepFacts, count_funnel, count_shar
 from farthing.artifacts.reservoir import excerpt
 from farthing.artifacts.trail import Trail
 from farthing.documents.language.identify import LANGUAGES
-from farthing.documents.refusals import Refusals
+from farthing.documents.refusals import OF_FILES, Refusals
 from farthing.stages.curate.contamination.index import ItemIndex
 from farthing.stages.curate.contamination.judge import CONTAMINATED, QUESTION_ONLY
 from farthing.stages.curate.phases.columns import Columns
@@ -47,20 +47,22 @@ class Outcome:
         decided: of its documents, finished.
         refusals: of reading.
         index: of all evaluation items; None where nobody looked for any.
-        tokens: of the corpus.
-        mixture: as the corpus states it.
     """
 
     columns: Columns
     decided: Decided
     refusals: Refusals
     index: ItemIndex | None
-    tokens: int
-    mixture: Mixture | None
 
 
-def make_trail(outcome: Outcome) -> Trail:
-    """Everything that the corpus says about how it was made."""
+def make_trail(outcome: Outcome, *, tokens: int, mixture: Mixture | None) -> Trail:
+    """Everything that the corpus says about how it was made.
+
+    Args:
+        outcome: what was done.
+        tokens: of the corpus.
+        mixture: as the corpus states it.
+    """
     contamination = None
     if outcome.index is not None:
         contamination = _contamination(outcome.columns, outcome.decided.found, outcome.index)
@@ -70,14 +72,14 @@ def make_trail(outcome: Outcome) -> Trail:
         else draw_clusters(outcome.columns, outcome.decided.clusters)
     )
     return Trail(
-        funnel=_funnel(outcome),
+        funnel=_funnel(outcome, tokens, mixture),
         samples=draw_samples(outcome.columns, outcome.decided.decisions),
         clusters=clusters,
         contamination=contamination,
     )
 
 
-def _funnel(outcome: Outcome) -> Funnel:
+def _funnel(outcome: Outcome, tokens: int, mixture: Mixture | None) -> Funnel:
     columns, decisions = outcome.columns, outcome.decided.decisions
     fates = _fates(outcome)
     read_bytes = columns.numbers("read_bytes")
@@ -90,11 +92,13 @@ def _funnel(outcome: Outcome) -> Funnel:
     facts["lines"] = StepFacts(
         changed_bytes=int((masked - outcome.decided.final_sizes)[reached > _CUT_FROM].sum())
     )
-    facts["split"] = StepFacts(tokens=outcome.tokens)
+    facts["split"] = StepFacts(tokens=tokens)
     licences, licence_names = columns.strings("licence")
     domains, domain_names = columns.strings("domain")
     refused = {
-        reason: Amount(documents=count) for reason, count in outcome.refusals.by_reason().items()
+        reason: Amount(documents=count)
+        for reason, count in outcome.refusals.by_reason().items()
+        if reason not in OF_FILES
     }
     return Funnel(
         steps=count_funnel(facts, fates, refused),
@@ -104,7 +108,7 @@ def _funnel(outcome: Outcome) -> Funnel:
         domains=count_shares(domain_names, domains, fates, read_bytes=read_bytes),
         licences=count_shares(licence_names, licences, fates, read_bytes=read_bytes),
         masks=_masks(columns, decisions),
-        mixture=outcome.mixture,
+        mixture=mixture,
     )
 
 

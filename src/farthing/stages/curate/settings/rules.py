@@ -24,7 +24,7 @@ class RulesConfig(Config):
         default=True, description="drop documents that fail a rule; false: measure and count only"
     )
     profiles_for: dict[str, str] = Field(
-        default_factory=dict,
+        default={"*math*": "maths", "*poetry*": "verse", "*poems*": "verse"},
         description="profile of documents whose source or domain fits a pattern such as "
         '"poetry*", the first that fits; "none" for no rules. Others go by their language: '
         "en, zh, code, maths, or other",
