@@ -19,7 +19,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart results test lint check check-exports bench results-speed results-elastic results-cost bench-vllm clean
+.PHONY: help setup quickstart results test lint check check-exports bench results-speed results-elastic results-headstart results-cost bench-vllm clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -54,6 +54,11 @@ results-elastic: $(INSTALLED) ## elastic training against its controls (five min
 	$(BIN)/farthing compare --workspace $(ELASTIC) --jobs $(JOBS) \
 		$(if $(wildcard docs/results/elastic/compare-sample),--known docs/results/elastic/compare-sample)
 	$(BIN)/python scripts/refresh_elastic.py --workspace $(ELASTIC)
+
+results-headstart: $(INSTALLED) ## members trained on and supernets grown (ten minutes a seed on one core), into docs/results
+	$(BIN)/farthing headstart --workspace $(ELASTIC) --jobs $(JOBS) \
+		$(if $(wildcard docs/results/headstart/headstart-sample),--known docs/results/headstart/headstart-sample)
+	$(BIN)/python scripts/refresh_headstart.py --workspace $(ELASTIC)
 
 results-cost: $(INSTALLED) ## counts and footprints against published ones, peak memory and metering measured, into docs/results
 	OMP_NUM_THREADS=1 $(BIN)/python bench/cost/memory.py

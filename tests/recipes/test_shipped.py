@@ -8,6 +8,8 @@ from farthing.model.shape import Shape
 from farthing.recipes.loader import list_recipes, load_recipe, recipe_text
 from farthing.studies.compare import variants
 from farthing.studies.compare.config import ComparisonConfig
+from farthing.studies.headstart.config import HeadstartConfig
+from farthing.studies.headstart.run import cells_of
 
 RECIPES = list_recipes()
 
@@ -28,7 +30,13 @@ def test_a_shipped_recipe_is_valid_yaml_with_keys(info):
 
 @pytest.mark.parametrize("info", RECIPES, ids=lambda info: info.name)
 def test_a_shipped_recipe_is_what_its_verb_reads(info):
-    """A recipe with a section `compare` is for `farthing compare`, which reads the others too."""
+    """A recipe with a section `compare` is for `farthing compare`, which reads the others too.
+
+    One with a section `headstart` is for `farthing headstart`.
+    """
+    if "\nheadstart:" in recipe_text(info.name):
+        list(cells_of(load_recipe(info.name, [], HeadstartConfig)))
+        return
     for_comparison = "\ncompare:" in recipe_text(info.name)
     if not for_comparison:
         load_recipe(info.name, [], RunConfig)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from farthing.charts.grid import PIXELS_PER_TICK_DOWN, Axis, draw_grid, plain
@@ -87,3 +87,24 @@ def _names(lines: Sequence[Line], across: Scale, down: Scale) -> list[str]:
         lowest = max(y, lowest + _LEAST_BETWEEN_NAMES)
         parts.append(text(arm.name, across.end + 10, lowest + 4, f"arm-name {arm.kind}"))
     return parts
+
+
+def standing_alone(drawn: str, colours: Mapping[str, str]) -> str:
+    """The chart as a file of its own, on white.
+
+    Args:
+        drawn: what `draw_arms` made.
+        colours: by kind of line.
+    """
+    rules = [
+        "svg{background:#fff;font:12px system-ui,sans-serif}",
+        ".grid{stroke:#e4e4e4}.axis{stroke:#333}.tick,.axis-name{fill:#333}",
+        ".end{text-anchor:end}.mid{text-anchor:middle}",
+        ".arm-line{fill:none;stroke-width:1.6}.arm-spread{stroke-width:1.4}",
+    ]
+    for kind, colour in colours.items():
+        rules.append(f".arm-line.{kind},.arm-spread.{kind}{{stroke:{colour}}}")
+        rules.append(f".arm-dot.{kind},.arm-name.{kind}{{fill:{colour}}}")
+    opening, rest = drawn.split(">", 1)
+    style = f"<style>{''.join(rules)}</style>"
+    return f'{opening} xmlns="http://www.w3.org/2000/svg">{style}{rest}\n'

@@ -19,6 +19,7 @@ from farthing.cli.curation import curate
 from farthing.cli.enter import enter_app
 from farthing.cli.evaluation import evaluate
 from farthing.cli.hardware import hardware_app
+from farthing.cli.headstart import headstart
 from farthing.cli.members import extract, generate
 from farthing.cli.output import print_error
 from farthing.cli.quickstart import quickstart
@@ -42,6 +43,7 @@ verbs = (
     train,
     evaluate,
     compare,
+    headstart,
     search,
     extract,
     generate,

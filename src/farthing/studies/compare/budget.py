@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 
 from farthing.flow import RunConfig
+from farthing.model.config import ModelConfig
 from farthing.model.shape import Shape
 from farthing.model.transformer import Transformer
 from farthing.stages.train.elastic_schedule import ElasticSchedule, StepPlan
@@ -30,15 +31,18 @@ def run_flops(run: RunConfig, vocab_size: int) -> float:
     return total
 
 
-def step_flops(run: RunConfig, vocab_size: int) -> float:
-    """FLOPs of a mean step of the full shape."""
+def step_flops(run: RunConfig, vocab_size: int, *, teacher: ModelConfig | None = None) -> float:
+    """FLOPs of a mean step of the full shape; `teacher`: sizes of a larger model that teaches."""
     plan = StepPlan((Shape.full(run.model),), (0,))
-    return _plan_flops(run, vocab_size, plan) + _Optimizer(run, vocab_size).flops(plan)
+    model = _plan_flops(run, vocab_size, plan, teacher=teacher)
+    return model + _Optimizer(run, vocab_size).flops(plan)
 
 
-def steps_for(flops: float, run: RunConfig, vocab_size: int) -> int:
+def steps_for(
+    flops: float, run: RunConfig, vocab_size: int, *, teacher: ModelConfig | None = None
+) -> int:
     """Steps of the full shape that `flops` pay for; at least one."""
-    return max(1, round(flops / step_flops(run, vocab_size)))
+    return max(1, round(flops / step_flops(run, vocab_size, teacher=teacher)))
 
 
 def steps_within(flops: float, run: RunConfig, vocab_size: int) -> int:
@@ -55,15 +59,18 @@ def steps_within(flops: float, run: RunConfig, vocab_size: int) -> int:
     return steps
 
 
-def _plan_flops(run: RunConfig, vocab_size: int, plan: StepPlan) -> int:
+def _plan_flops(
+    run: RunConfig, vocab_size: int, plan: StepPlan, teacher: ModelConfig | None = None
+) -> int:
     elastic, tokens = run.train.elastic, run.train.batch_sequences * run.model.context
     share = elastic.distill_weight if elastic else 0.0
+    taught = plan.shapes if teacher is not None else own_students(plan, run.model, share)
     return plan_flops(
         run.model,
         vocab_size,
         plan,
-        students=len(own_students(plan, run.model, share)),
-        teacher=run.model,
+        students=len(taught),
+        teacher=teacher or run.model,
         tokens=tokens,
         attended_pairs=tokens * (run.model.context + 1) // 2,
     )

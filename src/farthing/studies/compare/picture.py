@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from farthing.charts.arms import Line, Mark, draw_arms
+from farthing.charts.arms import Line, Mark, draw_arms, standing_alone
 from farthing.studies.compare.figures import Cells
 from farthing.studies.statistics import Sample
 
@@ -49,18 +49,4 @@ def picture(cells: Cells, title: str) -> str:
         "arms",
         title,
     )
-    opening, rest = drawn.split(">", 1)
-    return f'{opening} xmlns="http://www.w3.org/2000/svg">{_style()}{rest}\n'
-
-
-def _style() -> str:
-    rules = [
-        "svg{background:#fff;font:12px system-ui,sans-serif}",
-        ".grid{stroke:#e4e4e4}.axis{stroke:#333}.tick,.axis-name{fill:#333}",
-        ".end{text-anchor:end}.mid{text-anchor:middle}",
-        ".arm-line{fill:none;stroke-width:1.6}.arm-spread{stroke-width:1.4}",
-    ]
-    for arm, colour in _COLOURS.items():
-        rules.append(f".arm-line.{arm},.arm-spread.{arm}{{stroke:{colour}}}")
-        rules.append(f".arm-dot.{arm},.arm-name.{arm}{{fill:{colour}}}")
-    return f"<style>{''.join(rules)}</style>"
+    return standing_alone(drawn, _COLOURS)

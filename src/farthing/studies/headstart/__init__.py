@@ -1,0 +1,1 @@
+"""What a trained model is worth as a beginning: members trained on, and supernets grown."""
