@@ -82,19 +82,26 @@ def number_of(
     seen_shift: np.uint64,
 ) -> int:
     """The number of `key` in the table whose parts follow; -1 where it is not there."""
-    top = key >> seen_shift
-    if seen[top >> _BYTE] & np.uint8(_ONE << (top & _BIT)):
-        return _place(key, keys, starts, start_shift)
+    if may_be_known(key, seen, seen_shift):
+        return place_of(key, keys, starts, start_shift)
     return -1
 
 
+@inlined
+def may_be_known(key: np.uint64, seen: npt.NDArray[np.uint8], seen_shift: np.uint64) -> int:
+    """1 where the filter lets `key` pass: every key that is known and few others; else 0."""
+    top = key >> seen_shift
+    return int((np.int64(seen[top >> _BYTE]) >> np.int64(top & _BIT)) & 1)
+
+
 @compiled
-def _place(
+def place_of(
     key: np.uint64,
     keys: npt.NDArray[np.uint64],
     starts: npt.NDArray[np.int32],
     start_shift: np.uint64,
 ) -> int:
+    """As `number_of`, without the filter."""
     # A function of its own: put into a caller's loop, it slows the keys that the filter stops.
     start = key >> start_shift
     for place in range(starts[start], starts[start + _ONE]):

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from farthing.kernels.characters import SPACE, characters, decode
 from farthing.kernels.compiled import compiled, inlined
-from farthing.kernels.key_table import KeyTable, number_of
+from farthing.kernels.key_table import KeyTable, may_be_known, place_of
 
 WINDOW_CHARACTERS = 32
 
@@ -27,6 +27,7 @@ _FIRST_POWER = np.uint64(_BASE)
 _MIXER = np.uint64(0xBF58476D1CE4E5B9)
 _HIGH, _LOW = np.uint64(31), np.uint64(29)
 
+_BLOCK = 1024  # windows that are looked up together
 _LISTED = 0x20000  # no case above
 _SEVERAL = -1
 _BLANK = np.uint32(0x20)
@@ -215,11 +216,24 @@ def _find(
     """Write the numbers of the windows that are known into `found`; return how many."""
     hits = 0
     value = _first_window(points)
-    for at in range(len(points) - WINDOW_CHARACTERS + 1):
-        if at > 0:
-            value = _next_window(value, points, at)
-        number = number_of(_spread(value), keys, starts, start_shift, seen, seen_shift)
-        if number >= 0:
-            found[hits] = number
-            hits += 1
+    hashes = np.empty(_BLOCK, dtype=np.uint64)
+    passing = np.empty(_BLOCK, dtype=np.int64)
+    count = len(points) - WINDOW_CHARACTERS + 1
+    for first in range(0, count, _BLOCK):
+        size = min(_BLOCK, count - first)
+        for at in range(size):
+            if first + at > 0:
+                value = _next_window(value, points, first + at)
+            hashes[at] = _spread(value)
+        # Without a branch, so that many places of the filter are fetched at a time: it is larger
+        # than the caches.
+        passed = 0
+        for at in range(size):
+            passing[passed] = at
+            passed += may_be_known(hashes[at], seen, seen_shift)
+        for at in passing[:passed]:
+            number = place_of(hashes[at], keys, starts, start_shift)
+            if number >= 0:
+                found[hits] = number
+                hits += 1
     return hits

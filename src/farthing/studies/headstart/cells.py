@@ -19,6 +19,7 @@ from farthing.stages.evaluate.config import EvaluateConfig
 from farthing.stages.train.config import TrainConfig
 from farthing.stages.train.run import KIND as SUPERNET
 from farthing.stages.train.run import SUPERNET_ROOM
+from farthing.studies.compare.budget import run_flops
 from farthing.studies.compare.results import CellResult, RunCost, Scored, beside, run_cost
 from farthing.studies.headstart import runs
 from farthing.studies.headstart.config import HeadstartConfig
@@ -69,7 +70,7 @@ class Cell:
         """Digest of everything but the code that decides what comes out.
 
         Args:
-            corpus: content digest of the text.
+            corpus: `Corpus.text_digest` of the text.
         """
         study, run = self.config.headstart, self.config.run
         train = run.train.model_copy(update={"seed": self.seed})
@@ -82,7 +83,7 @@ class Cell:
             "train": train.model_dump(mode="json", exclude=set(TrainConfig.harmless)),
             "members": [str(shape) for shape in family_shapes(self.config)],
             "way": way,
-            "growth": growth.model_dump(mode="json") if growth else None,
+            "growth": {**growth.model_dump(mode="json"), "flops": "own seed"} if growth else None,
             "corpus": corpus,
         }
         return digest_json(inputs)
@@ -99,7 +100,7 @@ class Cell:
                 raise
             complaint = error.what
         return CellResult(
-            key=self.key(bench.corpus.digest),
+            key=self.key(bench.corpus.text_digest),
             arm=self.arm,
             name=self.label,
             seed=self.seed,
@@ -208,14 +209,15 @@ def _scratch(bench: _Bench) -> list[Scored]:
 
 
 def _grown(bench: _Bench) -> list[Scored]:
-    """The smaller model and what it grows to together cost what the elastic run does."""
+    """The smaller model and what it grows to together cost what this seed's elastic run does."""
     cell, vocab_size = bench.cell, bench.vocab_size
+    whole = run_flops(runs.elastic(bench.recipe, cell.seed), vocab_size)
     growth = bench.study.grow[cell.name]
     small = runs.parent(
         bench.recipe,
         growth,
         seed=cell.seed,
-        flops=growth.share * bench.flops,
+        flops=growth.share * whole,
         vocab_size=vocab_size,
     )
     place, _ = bench.train(small)
@@ -223,7 +225,7 @@ def _grown(bench: _Bench) -> list[Scored]:
         bench.recipe,
         growth,
         seed=cell.seed,
-        flops=(1 - growth.share) * bench.flops,
+        flops=(1 - growth.share) * whole,
         vocab_size=vocab_size,
         place=str(place),
     )

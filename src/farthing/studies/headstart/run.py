@@ -73,7 +73,7 @@ def headstart(
     corpus = flow.run_curate(config.run, session)
     _check(config, corpus.vocab_size)
     there = {cell.key: cell for cell in known}
-    keyed = [(cell, cell.key(corpus.digest)) for cell in cells_of(config)]
+    keyed = [(cell, cell.key(corpus.text_digest)) for cell in cells_of(config)]
     study = digest_json([key for _, key in keyed])
     place = make_directory(session.workspace.root / _ROOM / f"{config.name}-{study[:10]}")
     grid = [cell for cell, key in keyed if key not in there]
