@@ -205,8 +205,9 @@ def _protected(columns: Columns, given: Mapping[int, Split]) -> npt.NDArray[np.b
 
 def _no_text(refusals: Refusals) -> CorpusError:
     reasons = ", ".join(f"{reason} {count}" for reason, count in refusals.by_reason().items())
+    listed = [one for ones in refusals.listed.values() for one in ones]
     return CorpusError(
         f"no text in the sources: {refusals.records.total()} records, all refused"
-        + (f" ({reasons})" if reasons else ""),
+        + (f" ({reasons}); the first: {listed[0].what}" if listed else ""),
         remedy="name files with at least one document whose text is not blank",
     )
