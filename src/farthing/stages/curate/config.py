@@ -87,6 +87,12 @@ class CurateConfig(Config):
         ge=MIN_VOCAB_SIZE,
         description="tokens of the bpe, bytes and special tokens included; unused by bytes",
     )
+    tokenizer_bytes: int = Field(
+        default=32 << 20,
+        ge=1 << 16,
+        description="of a larger training text so many bytes are drawn for the bpe to learn from, "
+        "of each domain the same share; learning takes some forty bytes of memory for each",
+    )
     held_out_share: float = Field(
         default=0.02,
         gt=0,

@@ -96,7 +96,7 @@ class Maps:
             settings=[self._settings(), decided.held_out_digest, decided.lines_digest],
             code=self._code,
         )
-        learned = _learned(columns, decided)
+        learned = _learned(columns, decided, self._config.tokenizer_bytes)
         pieces = [
             MeasuredPiece(
                 number=number,
@@ -181,7 +181,7 @@ class Maps:
         return results
 
 
-def _learned(columns: Columns, decided: Decided) -> npt.NDArray[np.bool_]:
+def _learned(columns: Columns, decided: Decided, most_bytes: int) -> npt.NDArray[np.bool_]:
     """The training documents that the tokenizer learns from."""
     train = decided.sides == TRAIN
     learned = np.zeros(len(columns), dtype=np.bool_)
@@ -189,6 +189,7 @@ def _learned(columns: Columns, decided: Decided) -> npt.NDArray[np.bool_]:
         columns.numbers("id")[train, 0],
         columns.numbers("bytes")[train],
         columns.strings("domain")[0][train],
+        most_bytes,
     )
     return learned
 

@@ -16,18 +16,17 @@ from farthing.stages.curate.phases.finish import COUNTS_NAME
 from farthing.text.bpe import add_up
 from farthing.text.tokenizer import Tokenizer, bpe_from_counts, byte_vocabulary
 
-# Text that a tokenizer learns from; of a larger pile a part is drawn. Learning needs some forty
-# bytes for every byte of distinct pieces, and most pieces of Chinese are distinct.
-LEARNED_BYTES = 32 << 20
-
 
 def learned_from(
     ranks: npt.NDArray[np.uint64],
     sizes: npt.NDArray[np.int64],
     domains: npt.NDArray[np.int32],
-    most_bytes: int = LEARNED_BYTES,
+    most_bytes: int,
 ) -> npt.NDArray[np.bool_]:
     """Which documents a tokenizer learns from: of every domain the same share of its bytes.
+
+    Learning needs some forty bytes for every byte of distinct pieces, and most of Chinese is
+    distinct.
 
     Args:
         ranks: uint64 (documents), as good as random; those with the smallest are drawn.
