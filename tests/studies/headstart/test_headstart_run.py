@@ -38,7 +38,12 @@ class StoppedError(Exception):
 def _config(text=None, **changes):
     settings = {
         "name": "tiny",
-        "corpus": {"sources": [str(text)], "tokenizer": "bytes", "held_out_share": 0.2},
+        "corpus": {
+            "sources": [str(text)],
+            "until": "raw",
+            "tokenizer": "bytes",
+            "held_out_share": 0.2,
+        },
         "model": SIZES,
         "train": {
             "steps": 12,
