@@ -21,6 +21,11 @@ def _run(made, folder, count=1, pieces=PIECES, **options):
         return run_pieces(made, pieces, folder, workers, **options)
 
 
+def _noting(reported):
+    """A report that notes each piece that is said to be done."""
+    return lambda _phase, share: reported.append(share)
+
+
 def _begun(trace):
     """How often each piece was begun."""
     numbers = [int(path.name.split("-")[0]) for path in trace.iterdir()]
@@ -155,21 +160,26 @@ def test_a_damaged_piece_is_done_again(whole, folder, damage):
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_bad_input_ends_the_run_and_finished_pieces_are_kept(folder, count):
+    reported = []
     with pytest.raises(CorpusError, match="piece 9 is wrong") as raised:
-        _run(work(functions.wrong, bad=(9,)), folder, count)
+        _run(work(functions.wrong, bad=(9,)), folder, count, report=_noting(reported))
     assert raised.value.remedy == "mend it"
     kept = {path.name for path in (folder / "multiply").iterdir()}
     assert "000009" not in kept
-    assert {f"{n:06d}" for n in range(9)} <= kept
+    # Two workers share the pieces as each has time: which ones were done is not foreseen.
+    assert len(kept) >= len(reported)
+    assert count == 2 or kept == {f"{n:06d}" for n in range(9)}
     assert not any(name.startswith(".") for name in kept)
 
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_full_disk_keeps_finished_pieces_and_no_half_one(folder, whole, count):
+    reported = []
     with pytest.raises(WorkspaceError, match=r"no room left on the disk.*000002"):
-        _run(work(functions.full, bad=(2,)), folder, count)
+        _run(work(functions.full, bad=(2,)), folder, count, report=_noting(reported))
     kept = {path.name for path in (folder / "multiply").iterdir()}
-    assert {"000000", "000001"} <= kept
+    assert len(kept) >= len(reported)
+    assert count == 2 or kept == {"000000", "000001"}
     assert not any(name.startswith(".") for name in kept)
     results = _run(work(functions.multiply), folder, count)
     assert {f"{result.number:06d}" for result in results if result.reused} == kept
