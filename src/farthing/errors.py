@@ -9,6 +9,7 @@
     │   └── UnknownHardwareError      hardware, price or grid that nobody has given a figure for
     ├── CheckFailedError          1   something is not what it claims to be
     │   ├── BookError                 a broken chain, a bad signature, a cut tail
+    │   ├── ClaimError                a claim, an answer or a verdict that cannot be believed
     │   └── ArtifactError             a file whose digest differs from its manifest
     │       └── CheckpointError       the same for a training checkpoint
     ├── WorkspaceError            3   the disk: full, read-only, not there
@@ -87,6 +88,10 @@ class CheckFailedError(FarthingError):
 
 class BookError(CheckFailedError):
     """The book or a journal was changed, cut, or signed by somebody else."""
+
+
+class ClaimError(CheckFailedError):
+    """A claim, an answer or a verdict is malformed, changed, or signed by somebody else."""
 
 
 class ArtifactError(CheckFailedError):

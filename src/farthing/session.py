@@ -130,6 +130,7 @@ def made(
         meter=session.meter,
         torch_version=torch.__version__,
         threads=torch.get_num_threads(),
+        instructions=torch.backends.cpu.get_cpu_capability(),
         directory=place,
         **(before(place) if before else {}),
     ) as recorder:
@@ -175,7 +176,8 @@ def _note_changed_environment(recorder: RunRecorder, session: Session) -> None:
     earlier = starts[-2]
     for name, then in earlier.environment.model_dump().items():
         now = getattr(recorder.start.environment, name)
-        if now != then:
+        # Books of rules 3 and earlier do not hold all of it.
+        if then is not None and now != then:
             recorder.event("environment changed", f"{name}: {then} before, {now} now")
             session.show.line(
                 f"note      {name} was {then} before, is {now} now: the last bits may differ"

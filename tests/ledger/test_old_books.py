@@ -25,12 +25,13 @@ def old(tmp_path):
 
 
 def test_it_was_written_under_older_rules_and_lacks_what_is_new(old):
-    assert RULES_VERSION == 3
+    assert RULES_VERSION == 4
     lines = [json.loads(line) for line in old.book_file.read_text("utf-8").splitlines()]
     assert lines[0]["body"]["rules_version"] == 1
     starts = [line["body"] for line in lines if line["kind"] == "run.start"]
     assert starts
     assert not any("inputs" in start or "accelerator" in start["machine"] for start in starts)
+    assert not any("packages" in start["environment"] for start in starts)
     assert not any("energy_parts" in line["body"].get("work", {}) for line in lines)
 
 
@@ -99,3 +100,23 @@ def test_the_bill_of_a_book_of_rules_2_is_what_it_was(before_steps):
     ((a, b),) = [family.members for family in bill.families]
     assert (a.marginal.wall_hours.value, b.marginal.wall_hours.value) == pytest.approx((0.25, 0.0))
     assert bill.steps.lines == ()
+
+
+@pytest.fixture
+def before_claims(tmp_path):
+    """Of rules 3: curation 1 h in one step, training 8 h, evaluation 1 h."""
+    return Workspace(shutil.copytree(BOOKS / "rules-3", tmp_path / "old"))
+
+
+def test_a_book_of_rules_3_has_steps_of_curation_and_no_claims(before_claims):
+    bodies = [record.body for record in read_book(before_claims.book_file).records]
+    assert isinstance(bodies[0], Genesis)
+    assert bodies[0].rules_version == 3
+    assert sum(isinstance(body, CurationStep) for body in bodies) == 1
+    environments = [body.environment for body in bodies if isinstance(body, RunStart)]
+    assert len(environments) == 3
+    for environment in environments:
+        later = (environment.instructions, environment.packages, environment.deterministic)
+        assert later == (None, None, None)
+    assert all(finding.ok for finding in verify_workspace(before_claims).findings)
+    assert make_bill(before_claims, WorkspaceSettings()).total.wall_hours.value == pytest.approx(10)

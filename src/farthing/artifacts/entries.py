@@ -19,7 +19,9 @@ from pydantic import Field, ValidationError, model_validator
 from farthing.artifacts.body import Body
 from farthing.artifacts.canonical import sha256_hex
 from farthing.artifacts.chain import ChainFile, Entry, Head, walk
+from farthing.artifacts.claims.entries import Anchor, ClaimDraft, ClaimMade, ClaimNonce
 from farthing.artifacts.curation_step import CurationStep
+from farthing.artifacts.environment import Environment
 from farthing.artifacts.expense import Expense, Reading
 from farthing.artifacts.holding import Holding
 from farthing.artifacts.keys import read_head
@@ -32,10 +34,11 @@ from farthing.errors import BookError
 
 # Rules 2 have entries that rules 1 lack (rates, expenses, readings, what was held), and further
 # fields in the others: a run's inputs and phases, what a plan inherits, energy by parts. Rules 3
-# have the steps of a curation. A book of earlier rules is read as it stands and goes on under
-# these; a program that knows only earlier rules refuses the first entry that it does not
-# understand, and so never adds up a part of a book.
-RULES_VERSION = 3
+# have the steps of a curation. Rules 4 have claims (draft, nonce, anchor, made), and what else of
+# the software around a run decides its bits. A book of earlier rules is read as it stands and
+# goes on under these; a program that knows only earlier rules refuses the first entry that it
+# does not understand, and so never adds up a part of a book.
+RULES_VERSION = 4
 
 Purpose = Literal[
     "curation",
@@ -109,18 +112,6 @@ class Plan(Body):
             if share > 1 + _SHARE_ROUNDING:
                 raise ValueError(f"{share} of {digest} is inherited, more than the whole")
         return self
-
-
-class Environment(Body):
-    """The software and settings that a run's numbers depend on."""
-
-    kind_name: ClassVar[str] = "environment"
-
-    python: str
-    torch: str | None
-    threads: int
-    platform: str
-    cpu: str
 
 
 class MachineRecord(Body):
@@ -296,6 +287,10 @@ BODIES: dict[str, type[Body]] = {
         Reading,
         Holding,
         Withdrawal,
+        ClaimDraft,
+        ClaimNonce,
+        Anchor,
+        ClaimMade,
     )
 }
 

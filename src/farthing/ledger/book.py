@@ -9,8 +9,9 @@ the journals of dead runs are read before it is taken.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import farthing
@@ -124,6 +125,8 @@ class Book:
         meter: Meter,
         torch_version: str | None = None,
         threads: int | None = None,
+        instructions: str | None = None,
+        deterministic: bool | None = None,
         plan: str | None = None,
         resumed_from_step: int | None = None,
         directory: Path | None = None,
@@ -138,6 +141,8 @@ class Book:
             meter: the process's meter; serves one run at a time.
             torch_version: `torch.__version__`, where torch is used.
             threads: threads that the computation uses; by default one per device.
+            instructions: by which torch chooses its loops, where torch is used.
+            deterministic: whether torch is told to give the same bits twice.
             plan: digest of the plan's entry, or None.
             resumed_from_step: the step of the checkpoint that this attempt goes on from.
             directory: the folder that the run writes; a second writer of it is refused.
@@ -146,6 +151,33 @@ class Book:
             LockedError: another process writes the same folder.
             WorkspaceError: the disk is full or not writable.
         """
+        unnumbered = partial(
+            RunStart,
+            purpose=purpose,
+            name=name,
+            input_key=input_key,
+            inputs=inputs,
+            plan=plan,
+            resumed_from_step=resumed_from_step,
+            environment=environment(
+                torch_version,
+                threads,
+                meter.machine,
+                instructions=instructions,
+                deterministic=deterministic,
+            ),
+            machine=machine_record(meter.machine),
+        )
+        return self._start_run(unnumbered, (purpose, name, input_key), meter, directory)
+
+    def _start_run(
+        self,
+        unnumbered: Callable[..., RunStart],
+        job: tuple[Purpose, str, str],
+        meter: Meter,
+        directory: Path | None,
+    ) -> RunRecorder:
+        """Hold the meter and the folder, number the run, and enter it."""
         meter.hold()
         lock: FileLock | None = None
         recorder: RunRecorder | None = None
@@ -153,20 +185,8 @@ class Book:
             lock = _lock_directory(directory)
             with self._locked():
                 self._catch_up()
-                run, attempt = self._next_run(purpose, name, input_key)
-                start = RunStart(
-                    run=run,
-                    purpose=purpose,
-                    name=name,
-                    attempt=attempt,
-                    input_key=input_key,
-                    inputs=inputs,
-                    plan=plan,
-                    resumed_from_step=resumed_from_step,
-                    environment=environment(torch_version, threads, meter.machine),
-                    machine=machine_record(meter.machine),
-                    journal=f"journals/{run}.jsonl",
-                )
+                run, attempt = self._next_run(*job)
+                start = unnumbered(run=run, attempt=attempt, journal=f"journals/{run}.jsonl")
                 recorder = self._record(start, meter, lock)
         finally:
             if recorder is None:

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import platform
 
-from farthing.artifacts.entries import Environment, MachineRecord
+from farthing.artifacts.claims.packages import packages_digest
+from farthing.artifacts.entries import MachineRecord
+from farthing.artifacts.environment import Environment
 from farthing.hardware.machine import Machine
 
 
-def environment(torch_version: str | None, threads: int | None, machine: Machine) -> Environment:
+def environment(
+    torch_version: str | None,
+    threads: int | None,
+    machine: Machine,
+    *,
+    instructions: str | None = None,
+    deterministic: bool | None = None,
+) -> Environment:
     """The software and settings that a run's numbers depend on.
 
     Args:
         torch_version: `torch.__version__`, where torch is used.
         threads: threads that the computation uses; None for all that are held.
         machine: what the run holds.
+        instructions: `torch.backends.cpu.get_cpu_capability()`, where torch is used.
+        deterministic: whether torch is told to give the same bits twice; None where it is not
+            asked.
     """
     return Environment(
         python=platform.python_version(),
@@ -22,6 +34,9 @@ def environment(torch_version: str | None, threads: int | None, machine: Machine
         threads=threads or machine.processor.threads,
         platform=platform.platform(),
         cpu=machine.processor.name,
+        instructions=instructions,
+        packages=packages_digest(),
+        deterministic=deterministic,
     )
 
 
