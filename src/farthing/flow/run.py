@@ -48,7 +48,7 @@ from farthing.stages.extract.run import extract
 from farthing.stages.train.config import TrainConfig
 from farthing.stages.train.run import KIND as SUPERNET
 from farthing.stages.train.run import SUPERNET_ROOM, check_fit, resumable_step, train
-from farthing.stages.train.start.begin import prepare_start
+from farthing.stages.train.start.begin import Start, prepare_start
 from farthing.text.corpus import Corpus
 from farthing.text.tokenizer import Tokenizer
 
@@ -60,6 +60,16 @@ _EXTRACT_CODE = (
     *("flow/known.py", "quantity.py"),
 )
 _GGUF_CODE = ("artifacts", "stages/extract")
+
+
+def training_key(run: RunConfig, corpus: Corpus, start: Start | None) -> str:
+    """Digest of everything that decides what a training makes: settings, inputs and code."""
+    settings = {
+        "model": run.model.model_dump(mode="json"),
+        "train": run.train.model_dump(mode="json", exclude=set(TrainConfig.harmless)),
+    }
+    inputs = {"corpus": corpus.digest, "start": start.identity if start else None}
+    return input_key("train", settings, inputs, _TRAIN_CODE)
 
 
 def run_train(run: RunConfig, corpus: Corpus, session: Session, *, rerun: bool = False) -> Path:
@@ -76,12 +86,7 @@ def run_train(run: RunConfig, corpus: Corpus, session: Session, *, rerun: bool =
         start = prepare_start(run.start, source, run.model, corpus, batches)
         session.show.line(f"start     {start}")
     plan = registered_plan(run, corpus, start)
-    settings = {
-        "model": run.model.model_dump(mode="json"),
-        "train": run.train.model_dump(mode="json", exclude=set(TrainConfig.harmless)),
-    }
-    inputs = {"corpus": corpus.digest, "start": start.identity if start else None}
-    key = input_key("train", settings, inputs, _TRAIN_CODE)
+    key = training_key(run, corpus, start)
     read = training_inputs(corpus, start)
     job = Job("training", run.name, "runs", SUPERNET, key, inner=SUPERNET_ROOM, inputs=read)
     if not rerun:

@@ -6,13 +6,16 @@ of (S, K) with a balancing bias of their own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from farthing.model.kernels.routing import route
+
+# Logits, biases, top-k and scale to places and weights, as `kernels.routing.route` defines it.
+Route = Callable[[Tensor, Tensor, int, float], tuple[Tensor, Tensor]]
 
 _MASS_MEMORY = 0.99
 
@@ -57,6 +60,8 @@ class Router(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(num_experts, hidden_dim))
         self.routed_scale = routed_scale
+        # What chooses: a replay may put another in its place, which notes or forces the choices.
+        self.route: Route = route
         self.register_buffer("balance_bias", torch.zeros(num_experts))
         # Share of the routed weight, averaged over recent steps: how much an expert matters.
         self.register_buffer("mass", torch.zeros(num_experts))
@@ -91,7 +96,7 @@ class Router(nn.Module):
         precise = torch.promote_types(x_ND.dtype, torch.float32)
         with torch.autocast(x_ND.device.type, enabled=False):
             logits_NS = F.linear(x_ND.to(precise), weight_SD.to(precise))
-        picks_NK, weights_NK = route(logits_NS, bias_S, top_k, self.routed_scale)
+        picks_NK, weights_NK = self.route(logits_NS, bias_S, top_k, self.routed_scale)
         ids_NK = picks_NK if ids_S is None else ids_S[picks_NK]
         if self.training:
             self._count(ids_NK, weights_NK, ids_S, self._row(taking_part, top_k))

@@ -46,8 +46,39 @@ def plain_route(
     """The same in torch's operators."""
     scores_NS = logits_NS.sigmoid()
     ids_NK = (scores_NS.detach() + bias_S).topk(top_k, dim=-1).indices
+    return ids_NK, _weigh(scores_NS, ids_NK, scale)
+
+
+def weigh(logits_NS: Tensor, ids_NK: Tensor, scale: float) -> Tensor:
+    """The weights (N, K) of choices that somebody else made; their gradient reaches the logits.
+
+    Args:
+        logits_NS: before the sigmoid.
+        ids_NK: places among the S experts, each at most once for a token.
+        scale: what the weights of a token sum to.
+    """
+    return _weigh(logits_NS.sigmoid(), ids_NK, scale)
+
+
+def choice_gap(logits_NS: Tensor, bias_S: Tensor, ids_NK: Tensor) -> Tensor:
+    """By how much the best expert left out beats the worst one chosen, (N,); below 0: not at all.
+
+    In units of the biased scores by which `route` chooses: between two computations of the same
+    logits that differ by rounding alone, no more than twice that rounding.
+
+    Args:
+        logits_NS: before the sigmoid.
+        bias_S: as `route` takes it.
+        ids_NK: the choices.
+    """
+    scores_NS = logits_NS.detach().sigmoid() + bias_S
+    left_NS = scores_NS.scatter(-1, ids_NK, -torch.inf)
+    return left_NS.amax(-1) - scores_NS.gather(-1, ids_NK).amin(-1)
+
+
+def _weigh(scores_NS: Tensor, ids_NK: Tensor, scale: float) -> Tensor:
     chosen_NK = scores_NS.gather(-1, ids_NK)
-    return ids_NK, chosen_NK / (chosen_NK.sum(dim=-1, keepdim=True) + _SMALLEST_SUM) * scale
+    return chosen_NK / (chosen_NK.sum(dim=-1, keepdim=True) + _SMALLEST_SUM) * scale
 
 
 class _Route(torch.autograd.Function):

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -32,7 +33,7 @@ from farthing.stages.train.optimizer import ModelOptimizer
 KIND = "checkpoint"
 _STATE_NAME = "state.safetensors"
 _PROGRESS_NAME = "progress.json"
-_MODEL, _OPTIMIZER, _RANDOM = "model.", "optimizer.", "random.torch_cpu"
+MODEL, OPTIMIZER, _RANDOM = "model.", "optimizer.", "random.torch_cpu"
 
 
 class TrainingProgress(BaseModel):
@@ -69,18 +70,42 @@ def save_checkpoint(
     Raises:
         WorkspaceError: the disk is full or not writable; older checkpoints stay.
     """
-    tensors = {f"{_MODEL}{name}": tensor for name, tensor in model.state_dict().items()}
-    tensors |= {f"{_OPTIMIZER}{name}": t for name, t in optimizer.state_tensors().items()}
-    tensors[_RANDOM] = torch.get_rng_state()
-    with staged_directory(directory / f"step-{progress.step:08d}") as staged:
-        write_tensors(staged / _STATE_NAME, tensors)
-        (staged / _PROGRESS_NAME).write_text(progress.model_dump_json() + "\n", encoding="utf-8")
-        manifest = write_manifest(
-            staged, kind=KIND, input_key=input_key, detail={"step": progress.step}
-        )
+    tensors = state_of(model, optimizer)
+    manifest = write_checkpoint(directory, tensors, progress, input_key=input_key)
     for old in _checkpoints(directory)[:-keep]:
         remove_directory(old)
     return manifest
+
+
+def state_of(model: Transformer, optimizer: ModelOptimizer) -> dict[str, torch.Tensor]:
+    """Every tensor that the next step depends on, by the name that it has in a checkpoint.
+
+    They are the model's own, not copies.
+    """
+    tensors = {f"{MODEL}{name}": tensor for name, tensor in model.state_dict().items()}
+    tensors |= {f"{OPTIMIZER}{name}": t for name, t in optimizer.state_tensors().items()}
+    tensors[_RANDOM] = torch.get_rng_state()
+    return tensors
+
+
+def write_checkpoint(
+    directory: Path,
+    tensors: Mapping[str, torch.Tensor],
+    progress: TrainingProgress,
+    *,
+    input_key: str,
+) -> Manifest:
+    """Write `directory/step-N` of what `state_of` gave.
+
+    Raises:
+        WorkspaceError: the disk is full or not writable.
+    """
+    with staged_directory(directory / f"step-{progress.step:08d}") as staged:
+        write_tensors(staged / _STATE_NAME, tensors)
+        (staged / _PROGRESS_NAME).write_text(progress.model_dump_json() + "\n", encoding="utf-8")
+        return write_manifest(
+            staged, kind=KIND, input_key=input_key, detail={"step": progress.step}
+        )
 
 
 def newest_checkpoint(directory: Path) -> Path | None:
@@ -106,11 +131,11 @@ class Checkpoint:
     @property
     def optimizer_state(self) -> dict[str, torch.Tensor]:
         """All optimizer state by weight and kind, as `ModelOptimizer.state_tensors` gave it."""
-        return _under(_OPTIMIZER, self.tensors)
+        return _under(OPTIMIZER, self.tensors)
 
     def restore(self, model: Transformer, optimizer: ModelOptimizer) -> None:
         """Put weights, optimizer state and random generator back where they were."""
-        model.load_state_dict(_under(_MODEL, self.tensors), strict=True)
+        model.load_state_dict(_under(MODEL, self.tensors), strict=True)
         optimizer.load_state_tensors(self.optimizer_state)
         torch.set_rng_state(self.tensors[_RANDOM])
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from farthing.artifacts.config import Config
 from farthing.stages.train.elastic_config import ElasticConfig
@@ -141,11 +147,24 @@ class TrainConfig(Config):
         description="memory for what layers keep for the backward pass, in GiB: as few layers as "
         "needed compute it again; null: none does",
     )
+    deterministic: bool = Field(
+        default=False,
+        description="refuse algorithms that may give other bits the next time, so that others can "
+        "check a run bit for bit; slower on accelerators, nothing changes on the CPU",
+    )
     checkpoint_every: int = Field(default=200, ge=1, description="steps between checkpoints")
     keep_checkpoints: int = Field(default=2, ge=1, description="newest checkpoints kept on disk")
     max_loss_jump_nats: float = Field(
         default=2.0, gt=0, description="rise over the recent median loss that stops the run"
     )
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_off(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A recipe that does not ask for it keeps the digest that it had before this could be asked.
+        written: dict[str, Any] = handler(self)
+        if not self.deterministic:
+            written.pop("deterministic", None)
+        return written
 
     @model_validator(mode="after")
     def _batches_divide(self) -> Self:

@@ -68,7 +68,11 @@ def plan_flops(
 
 
 class Passes:
-    """Runs the passes of steps on one model."""
+    """Runs the passes of steps on one model.
+
+    Attributes:
+        teacher: whose full shape the others learn from, if they do: the model itself, or another.
+    """
 
     def __init__(
         self,
@@ -89,7 +93,7 @@ class Passes:
         elastic = config.elastic
         self._share = elastic.distill_weight if elastic else 0.0
         self._temperature = elastic.distill_temperature if elastic else 1.0
-        self._teacher = model
+        self.teacher = model
 
     def learn_from(self, teacher: Transformer, share: float, temperature: float) -> None:
         """Let another, frozen model teach every pass, its full shape predicting.
@@ -99,7 +103,7 @@ class Passes:
             share: of the loss that is the divergence from it, 0 to 1.
             temperature: as `linear_distillation` takes it.
         """
-        self._teacher, self._share, self._temperature = teacher, share, temperature
+        self.teacher, self._share, self._temperature = teacher, share, temperature
 
     def run(self, tokens_BW: Tensor, plan: StepPlan, parts: int) -> list[Tensor]:
         """Add the gradient of one micro-batch; its share of the step's loss, in pieces to add up.
@@ -115,7 +119,7 @@ class Passes:
         if self.has_own_teacher_pass(plan):
             self._begin()
             with self._autocast():
-                teacher_BTD = self._teacher.teacher_rows(tokens_BW[:, :-1])
+                teacher_BTD = self.teacher.teacher_rows(tokens_BW[:, :-1])
         losses: dict[int, Tensor] = {}
         for place in self._order(plan):
             self._begin()
@@ -138,7 +142,7 @@ class Passes:
             self._model.vocab_size,
             plan,
             students=len(self._students(plan)),
-            teacher=self._teacher.config,
+            teacher=self.teacher.config,
             tokens=tokens,
             attended_pairs=attended_pairs,
         )
@@ -161,7 +165,7 @@ class Passes:
 
     def _students(self, plan: StepPlan) -> list[int]:
         """Places of the passes that learn from the full shape, or from another model."""
-        if self._teacher is not self._model and self._share:
+        if self.teacher is not self._model and self._share:
             return list(range(len(plan.shapes)))
         return own_students(plan, self._model.config, self._share)
 
@@ -179,7 +183,7 @@ class Passes:
         if not self._share:
             nats = model.mean_nats(tokens_BT, targets_BT, shape)
             return nats, nats, None
-        own = self._teacher is model
+        own = self.teacher is model
         if own and shape == model.full_shape:
             nats, rows_BTD = model.teaching_nats(tokens_BT, targets_BT)
             return nats, nats, rows_BTD
@@ -191,7 +195,7 @@ class Passes:
             teacher_BTD,
             share=self._share,
             temperature=self._temperature,
-            teacher_weight_VD=None if own else self._teacher.lm_head.weight,
+            teacher_weight_VD=None if own else self.teacher.lm_head.weight,
         )
         return loss, nats, teacher_BTD
 

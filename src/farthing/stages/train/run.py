@@ -8,7 +8,7 @@ run directory
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +37,7 @@ from farthing.stages.train.checkpoint import (
 )
 from farthing.stages.train.compiled import expected_graphs, graphs_compiled
 from farthing.stages.train.config import TrainConfig
+from farthing.stages.train.deterministic import deterministic_mode
 from farthing.stages.train.elastic_schedule import ElasticSchedule
 from farthing.stages.train.guard import LossGuard
 from farthing.stages.train.interrupt import stop_request
@@ -62,6 +63,11 @@ def resumable_step(directory: Path) -> int | None:
     """The step that a run in `directory` would go on from, or None for a fresh start."""
     newest = newest_checkpoint(directory / CHECKPOINT_ROOM)
     return int(newest.name.removeprefix("step-")) if newest else None
+
+
+def segment_batches(digests: Iterable[str]) -> str:
+    """One digest for the batches of a segment, of those of its steps."""
+    return sha256_hex("".join(digests).encode())
 
 
 def check_fit(
@@ -125,6 +131,7 @@ def train(
     """
     with ExitStack() as stack:
         stack.enter_context(thread_count_restored())
+        stack.enter_context(deterministic_mode(config))
         notes = _Notes(recorder, say)
         run = _prepare(config, sizes, corpus, make_directory(directory), input_key, notes, start)
         stack.enter_context(expected_graphs(config, sizes))
@@ -146,11 +153,15 @@ def train(
             if stopping or run.is_checkpoint_due():
                 run.save()
             if stopping and run.progress.step < config.steps:
-                raise InterruptedRunError(
-                    f"stopped by {stopping} after step {run.progress.step}",
-                    remedy="run the same command again: it goes on from the checkpoint just saved",
-                )
+                raise _stopped(stopping, run.progress.step)
     return _finish(run, corpus, start)
+
+
+def _stopped(signal: str, step: int) -> InterruptedRunError:
+    return InterruptedRunError(
+        f"stopped by {signal} after step {step}",
+        remedy="run the same command again: it goes on from the checkpoint just saved",
+    )
 
 
 class _Biller:
@@ -225,7 +236,7 @@ class _Run:
             SegmentDigests(
                 loss_sum=sum(losses),
                 loss_digest=digest_json(losses),
-                batch_digest=sha256_hex("".join(r.batch_digest for r in self.segment).encode()),
+                batch_digest=segment_batches(r.batch_digest for r in self.segment),
                 checkpoint_digest=manifest.content_digest,
             ),
         )
@@ -334,15 +345,7 @@ def _with_threads(
 def _finish(run: _Run, corpus: Corpus, start: Start | None) -> Manifest:
     """Rank the experts and write the finished supernet."""
     run.recorder.enter(WIND_DOWN)
-    elastic = run.config.elastic
-    inherited = start is not None and start.source.supernet.origin.get("prefixes_trained", False)
-    experts = run.model.config.num_experts
-    nested = inherited or (elastic is not None and elastic.trains_prefixes(experts))
-    if not nested:
-        # Prefixes that were trained as prefixes stay; otherwise the busiest experts come first.
-        for place, block in enumerate(run.model.sparse_blocks()):
-            order = block.router.mass.argsort(descending=True, stable=True)
-            run.model.expert_ranking[place] = order
+    nested = rank_experts(run.model, run.config, start)
     origin = {
         "corpus": corpus.digest,
         "tokenizer": corpus.tokenizer.fingerprint,
@@ -360,6 +363,22 @@ def _finish(run: _Run, corpus: Corpus, start: Start | None) -> Manifest:
         save_weights(run.model, staged, origin)
         corpus.tokenizer.save(staged)
         return write_manifest(staged, kind=KIND, input_key=run.input_key, detail=origin)
+
+
+def rank_experts(model: Transformer, config: TrainConfig, start: Start | None) -> bool:
+    """Put the experts of a model that was trained to its end into order of importance.
+
+    Returns:
+        Whether prefixes were trained as prefixes: those stay as they are. Otherwise the busiest
+        experts come first.
+    """
+    inherited = start is not None and start.source.supernet.origin.get("prefixes_trained", False)
+    experts = model.config.num_experts
+    if inherited or (config.elastic is not None and config.elastic.trains_prefixes(experts)):
+        return True
+    for place, block in enumerate(model.sparse_blocks()):
+        model.expert_ranking[place] = block.router.mass.argsort(descending=True, stable=True)
+    return False
 
 
 def _diverged(run: _Run, result: StepResult) -> DivergedError:

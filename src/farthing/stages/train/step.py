@@ -37,6 +37,7 @@ class StepResult:
         loss: mean nats per token before the update, without what distillation adds: of the first
             pass that `train.elastic.passes` calls `full`; where it calls none so, of all passes.
         complaint: why the update was not made, or None if it was.
+        attended_pairs: (query, key) pairs inside the documents of its batch, once for all passes.
         flops: of the model in all passes, forward and backward, and of a teacher's forward pass.
         recomputed_flops: of layers that computed their forward pass twice, beside `flops`.
         load_ratio: load of the busiest expert over the mean of those that took part, in the
@@ -50,6 +51,7 @@ class StepResult:
     grad_norm: float
     rate_share: float
     tokens: int
+    attended_pairs: int
     flops: int
     recomputed_flops: int
     optimizer_flops: int
@@ -91,6 +93,19 @@ class TrainingStep:
         """Let another, frozen model teach every pass; arguments as `Passes.learn_from`."""
         self._passes.learn_from(teacher, share, temperature)
 
+    def routers(self) -> dict[str, Router]:
+        """Every router that a step asks, by the name of its layer; those of a teacher too."""
+        models = {"": self._model}
+        if self._passes.teacher is not self._model:
+            models["teacher."] = self._passes.teacher
+        return {
+            f"{prefix}layers.{layer}": block.router
+            for prefix, model in models.items()
+            for layer, block in enumerate(
+                model.sparse_blocks(), start=model.config.first_sparse_layer
+            )
+        }
+
     def run(self, step: int, guard: LossGuard, feed: Feed | None = None) -> StepResult:
         """Take step number `step`; the update is left out if `guard` complains.
 
@@ -120,6 +135,7 @@ class TrainingStep:
             grad_norm=grad_norm,
             rate_share=rate_share(step, config.steps, config.schedule),
             tokens=tokens,
+            attended_pairs=pairs,
             flops=self._passes.flops(plan, tokens=tokens, attended_pairs=pairs),
             recomputed_flops=self._passes.recomputed_flops(
                 plan, self.recomputed, tokens=tokens, attended_pairs=pairs
