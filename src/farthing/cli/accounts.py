@@ -1,4 +1,4 @@
-"""The verbs that say what it cost and whether that holds: bill, verify, report."""
+"""The verbs that say what it cost: bill, report."""
 
 from __future__ import annotations
 
@@ -133,31 +133,6 @@ def _print_to_bpb(workspace: Workspace, bpb: float, *, as_json: bool) -> None:
         print_json(answer.to_json())
     else:
         print_cost_to_bpb(answer)
-
-
-def verify(
-    workspace: WorkspaceOption = HERE,
-    head: Annotated[
-        str | None, typer.Option(help="The book's last digest, as you noted it.")
-    ] = None,
-    count: Annotated[
-        int | None, typer.Option(help="The book's entries, as you noted them.")
-    ] = None,
-    as_json: JsonOption = False,
-) -> int:
-    """Check the book, the journals and the artifacts; exit code 1 if anything is wrong."""
-    from farthing.artifacts.workspace import Workspace
-    from farthing.charts.visible import visible
-    from farthing.stages.verify.run import verify_workspace
-
-    verdict = verify_workspace(Workspace(workspace), head=head, count=count)
-    if as_json:
-        print_json(verdict.to_json())
-    else:
-        for finding in verdict.findings:
-            mark = "ok   " if finding.ok else "WRONG"
-            print(visible(f"{mark} {finding.check}: {finding.detail} ({finding.where})"))
-    return 0 if verdict.ok else 1
 
 
 def report(

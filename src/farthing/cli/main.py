@@ -12,8 +12,9 @@ from typing import Annotated
 import typer
 
 from farthing import __version__
-from farthing.cli.accounts import bill, report, verify
+from farthing.cli.accounts import bill, report
 from farthing.cli.bench import bench
+from farthing.cli.claim import claim_app
 from farthing.cli.compare import compare
 from farthing.cli.curation import curate
 from farthing.cli.enter import enter_app
@@ -26,6 +27,7 @@ from farthing.cli.quickstart import quickstart
 from farthing.cli.recipes import recipes_app
 from farthing.cli.search import search
 from farthing.cli.training import train
+from farthing.cli.verify import verify
 from farthing.errors import FarthingError, InterruptedRunError, UsageError, WorkspaceError
 
 app = typer.Typer(
@@ -53,6 +55,7 @@ verbs = (
 )
 for verb in verbs:
     app.command()(verb)
+app.add_typer(claim_app, name="claim")
 app.add_typer(enter_app, name="enter")
 app.add_typer(recipes_app, name="recipes")
 app.add_typer(hardware_app, name="hardware")

@@ -30,26 +30,10 @@ from farthing.artifacts.rates import RatesRecord
 from farthing.artifacts.withdrawal import Withdrawal
 from farthing.artifacts.workspace import Workspace
 from farthing.errors import ArtifactError, BookError, UsageError
+from farthing.stages.verify.finding import Finding
 
 _UNNAMED_KINDS = {"checkpoint"}
 _ROOMS = ("corpora", "runs", "scores", "searches", "models")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The outcome of one check.
-
-    Attributes:
-        check: what was checked.
-        ok: whether it held.
-        where: the file and, in a chain, the line.
-        detail: what was found.
-    """
-
-    check: str
-    ok: bool
-    where: str
-    detail: str
 
 
 @dataclass(frozen=True)
