@@ -19,7 +19,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart results test lint check check-exports bench results-speed results-elastic results-headstart results-cost bench-vllm clean
+.PHONY: help setup quickstart results test lint check check-exports bench results-speed results-elastic results-headstart results-cost bench-curation results-curation bench-vllm clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -82,6 +82,19 @@ bench: $(INSTALLED) $(ENGINES)/rivals/installed.stamp ## every measurement on th
 results-speed: bench ## the measurements against rivals, and their figures into docs/results
 	$(BIN)/python scripts/refresh_speed.py --results $(SPEED)
 
+# Raw text (files or folders of JSON lines) and a folder of published evaluation sets to run the
+# races of curation on; without them they run on the embedded sample and on the tests' strings.
+TEXT ?=
+PUBLISHED ?=
+CURATION ?= build/curation
+
+bench-curation: $(ENGINES)/curation/installed.stamp ## curation against rivals: speed, duplicates found, languages told (TEXT=FOLDER)
+	$(ENGINES)/curation/bin/python bench/curation/run_races.py --results $(CURATION) \
+		$(if $(TEXT),--text $(TEXT)) $(if $(PUBLISHED),--published $(PUBLISHED))
+
+results-curation: $(INSTALLED) bench-curation ## the same, and its figures into docs/results
+	$(BIN)/python scripts/refresh_curation.py --results $(CURATION)
+
 ENGINE_CHECKS := \
 	transformers-4.57/check_transformers \
 	transformers-5/check_transformers \
@@ -123,6 +136,14 @@ $(ENGINES)/rivals/installed.stamp: bench/rivals/requirements.txt pyproject.toml 
 	@$(@D)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install $(PIP_FLAGS) -c constraints.txt "$(TORCH)"
 	$(@D)/bin/python -m pip install $(PIP_FLAGS) -c constraints.txt -r $< -e .
+	@touch $@
+
+# Some of the rivals of curation name versions of others that they run well without.
+$(ENGINES)/curation/installed.stamp: bench/curation/requirements.txt bench/curation/requirements-alone.txt pyproject.toml constraints.txt
+	@$(@D)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install $(PIP_FLAGS) -c constraints.txt "$(TORCH)"
+	$(@D)/bin/python -m pip install $(PIP_FLAGS) -c constraints.txt -r bench/curation/requirements.txt -e ".[web]"
+	$(@D)/bin/python -m pip install $(PIP_FLAGS) --no-deps -r bench/curation/requirements-alone.txt
 	@touch $@
 
 $(ENGINES)/vllm/installed.stamp: bench/exports/requirements-vllm.txt

@@ -48,18 +48,22 @@ def files_of(paths: Sequence[Path] | None) -> list[Path]:
 
 
 def read(files: Iterable[Path]) -> Iterator[Document]:
-    """All documents, in the order of the files."""
+    """All documents that are text, in the order of the files.
+
+    What a record does not say of its language (`language` or `lang`) and domain is "". Pages of
+    HTML are left out: what is in them is more markup than text.
+    """
     for path in files:
         with path.open("rb") as file, _plain(path, file) as stream:
             for number, line in enumerate(stream):
                 data = json.loads(line)
                 text = data.get("text") or ""
-                if text:
+                if text and data.get("format") != "html":
                     yield Document(
                         str(data.get("id", f"{path.name}:{number}")),
                         text,
                         len(text.encode("utf-8", "surrogatepass")),
-                        str(data.get("language", "")),
+                        str(data.get("language", data.get("lang", ""))),
                         str(data.get("domain", "")),
                     )
 

@@ -1,11 +1,13 @@
-"""MinHash signatures of 120 hashes over 5-grams of words: farthing, rensa, datasketch.
+"""MinHash signatures of 120 hashes over 5-grams of words: farthing, rensa, Daft, gaoya and others.
 
     python bench/curation/race_duplicates.py [--text FOLDER] [--json FILE]
 
-From texts in memory to signatures. The rivals take shingles as Python strings, which their users
-have to make: by splitting at white space, as their documentation does; that is in the first row
-of each and left out of the second. Ours cut words in any script, so on Chinese they have many
-more shingles than a split at white space finds. How close the estimates are: each document is
+From texts in memory to signatures. rensa and datasketch take shingles as Python strings, which
+their users have to make: by splitting at white space, as their documentation does; that is in the
+first row of each and left out of the second. Daft, gaoya and data-juicer, each where it is
+installed, split by themselves; gaoya hands no signatures out, so its row also fills its index. Ours
+cut words in any script, so on Chinese they have many more shingles than a split at white space
+finds. How close the estimates are: each document is
 paired with itself after one word in ten was changed, and the estimate is held against the exact
 Jaccard similarity of the very shingles that the program saw.
 """
@@ -18,14 +20,17 @@ import sys
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import pyarrow as pa
+from juicer import JUICER, JUICER_PACKAGE, min_hashes
 from pile import Document, batches, draw, files_of, megabytes_of, read
-from races import Outcome, Side, need, one_thread, options, race, version_of
+from races import Outcome, Side, is_there, need, one_thread, options, race, version_of
 
 from farthing.documents.batch import large_strings, text_bytes
 from farthing.kernels.minhash import hash_family, signatures
 from farthing.kernels.words import split_words
 
 HASHES, LENGTH = 120, 5
+BANDS, ROWS = 20, 6
 _CHANGED = 0.1
 _MOST_PAIRS = 200
 
@@ -66,6 +71,39 @@ RIVALS: dict[str, Callable[[list[str]], object]] = {
 }
 
 
+def daft_signatures(texts: Sequence[str]) -> np.ndarray:
+    """Signatures, [D, H]."""
+    import daft
+
+    column = pa.table({"text": pa.array(texts, pa.large_string())})
+    signed = daft.functions.minhash(
+        daft.col("text"), num_hashes=HASHES, ngram_size=LENGTH, hash_function="xxhash"
+    )
+    found = daft.from_arrow(column).select(signed.alias("signed")).to_arrow()
+    values = found.column("signed").combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return values.reshape(-1, HASHES)
+
+
+def gaoya_index(texts: Sequence[str]) -> object:
+    """An index that holds all texts."""
+    from gaoya.minhash import MinHashStringIndex
+
+    index = MinHashStringIndex(
+        32, 0.8, BANDS, ROWS, None, "word", False, (LENGTH, LENGTH), "smallvec"
+    )
+    for number, text in enumerate(texts):
+        index.insert_document(number, text)
+    return index
+
+
+# By package: what splits by itself, from texts to signatures.
+WHOLE: dict[str, Callable[[Sequence[str]], object]] = {
+    "daft": daft_signatures,
+    "gaoya": gaoya_index,
+    JUICER: lambda texts: min_hashes(texts, BANDS, ROWS),
+}
+
+
 def sides_of(documents: Sequence[Document]) -> list[Side]:
     """Our kernels on Arrow batches, and every rival with and without making shingles."""
     family, arrays = hash_family(HASHES), batches(documents)
@@ -92,6 +130,11 @@ def sides_of(documents: Sequence[Document]) -> list[Side]:
                 lambda digest=digest: digest(made[0]),
             )
         )
+    for name, work in WHOLE.items():
+        if is_there(name):
+            sides.append(
+                Side(name, lambda work=work: work(texts), lambda work=work: work(texts[:1]))
+            )
     return sides
 
 
@@ -115,6 +158,9 @@ def errors_of(documents: Sequence[Document]) -> dict[str, list[float]]:
         for name, digest in RIVALS.items():
             one, two = np.asarray(digest(shingles(a))), np.asarray(digest(shingles(b)))
             found[name].append(float(np.mean(one == two)) - exact)
+        if is_there("daft"):
+            one, two = daft_signatures([a, b])
+            found.setdefault("daft", []).append(float(np.mean(one == two)) - exact)
     return found
 
 
@@ -150,7 +196,7 @@ def main() -> int:
     ]
     columns = ["program", "MB/CPU-s", "farthing over it", "error of the estimate (RMS)"]
     outcome.table("Rates", columns, rows)
-    outcome.versions = version_of(*RIVALS, "numba")
+    outcome.versions = version_of(*RIVALS, "daft", "gaoya", JUICER_PACKAGE, "numba")
     outcome.close(asked.json)
     return 0
 

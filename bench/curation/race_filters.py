@@ -1,4 +1,4 @@
-"""Gopher, C4 and FineWeb rules and MinHash signatures of 112 hashes: farthing against datatrove.
+"""Quality rules and MinHash signatures of 112 hashes: farthing, datatrove, data-juicer.
 
     python bench/curation/race_filters.py [--text FOLDER] [--language en] [--json FILE]
 
@@ -8,7 +8,9 @@ the profile `web` (the same published rules), and sign it with 112 hashes over 5
 Both begin with texts in memory: datatrove's as Python strings, ours as Arrow batches. Words are
 not cut alike, so decisions differ for some documents: how many is in the second table. Nearly all
 of them are texts with many quotes and dashes: datatrove counts punctuation as words, which then
-lack a letter.
+lack a letter. data-juicer's filters, where it is installed, are eight that measure something alike:
+repeated runs of words and characters, numbers of words and characters, shares of letters and of
+special characters, line lengths; none of Gopher's, C4's or FineWeb's rules is among them as such.
 """
 
 from __future__ import annotations
@@ -19,8 +21,20 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyarrow as pa
+from juicer import FILTERS, JUICER, JUICER_PACKAGE, measured
 from pile import Document, batches, draw, files_of, megabytes_of, read
-from races import Figure, Outcome, Side, need, one_thread, options, race, together, version_of
+from races import (
+    Figure,
+    Outcome,
+    Side,
+    is_there,
+    need,
+    one_thread,
+    options,
+    race,
+    together,
+    version_of,
+)
 
 from farthing.documents.batch import text_bytes
 from farthing.documents.measure import measure
@@ -34,6 +48,8 @@ BUCKETS, HASHES_PER_BUCKET = 14, 8
 WANTED = 50.0
 PROFILE = "web"
 ALL = "all together"
+MINHASH = "datatrove: MinHash"
+JUICED = f"data-juicer: {len(FILTERS)} filters"
 
 
 class Ours:
@@ -132,6 +148,10 @@ def sides_of(ours: Ours, documents: Sequence[Document], folder: str) -> list[Sid
                 lambda work=work: work(texts[0]),
             )
         )
+    if is_there(JUICER):
+        sides.append(
+            Side(JUICED, lambda: measured(texts), lambda: measured(texts[:1])),
+        )
     return sides
 
 
@@ -160,8 +180,12 @@ def report(
     """The tables, the target, and the JSON."""
     rival = together([each for name, each in found.items() if name.startswith("datatrove")])
     rates = {**found, f"datatrove: {ALL}": rival}
+    rules = together(
+        [rate for name, rate in found.items() if name.startswith("datatrove") and name != MINHASH]
+    )
     base = {
-        "farthing: words, 112 hashes": rates["datatrove: MinHash"],
+        "farthing: words, signals, rules": rules,
+        "farthing: words, 112 hashes": rates[MINHASH],
         f"farthing: {ALL}": rival,
     }
     outcome = Outcome(
@@ -190,7 +214,9 @@ def report(
     )
     ratio = rates[f"farthing: {ALL}"].over(rival)
     outcome.target("rules and 112 hashes over datatrove's rate", ">=", WANTED, ratio)
-    outcome.versions = version_of("datatrove", "spacy", "xxhash", "numba", "pyarrow")
+    outcome.versions = version_of(
+        "datatrove", JUICER_PACKAGE, "spacy", "xxhash", "numba", "pyarrow"
+    )
     outcome.close(asked.json)
 
 

@@ -8,7 +8,7 @@ Figures are megabytes of UTF-8 (10^6 bytes) for each CPU-second of the process, 
 from __future__ import annotations
 
 import argparse
-import importlib
+import importlib.util
 import os
 import sys
 import time
@@ -49,15 +49,15 @@ def one_thread() -> int:
     return pinned
 
 
-def options(description: str | None) -> argparse.ArgumentParser:
-    """What every race can be asked for."""
+def options(description: str | None, megabytes: float = 1.0) -> argparse.ArgumentParser:
+    """What every race can be asked for, and how much text it takes unless it is asked."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
         "--text", nargs="+", type=Path, help="files or folders; the embedded sample if left out"
     )
-    parser.add_argument("--megabytes", type=float, default=2.0, help="of text, drawn by id")
+    parser.add_argument("--megabytes", type=float, default=megabytes, help="of text, drawn by id")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path, help="also write what was found to this file")
     return parser
@@ -104,10 +104,15 @@ def version_of(*packages: str) -> dict[str, str]:
 
 def need(package: str) -> None:
     """End this race where a rival is not installed, and say how it could be."""
-    if importlib.util.find_spec(package) is None:
+    if not is_there(package):
         measure.skip(
             f"{package} is not installed", "pip install -r bench/curation/requirements.txt"
         )
+
+
+def is_there(package: str) -> bool:
+    """Whether a rival that a race can do without is installed."""
+    return importlib.util.find_spec(package) is not None
 
 
 def _seconds(work: Callable[[], object], count: int) -> float:

@@ -24,7 +24,8 @@ def modules():
     """The scripts, which find each other beside themselves."""
     before = list(sys.path)
     sys.path[:0] = FOLDERS
-    names = ("races", "pile", "tree", "race_duplicates", "race_languages", "whole_pipeline")
+    names = ("races", "pile", "tree", "race_duplicates", "race_near", "race_languages")
+    names += ("strings_of_sets", "whole_pipeline")
     yield {name: importlib.import_module(name) for name in names}
     sys.path[:] = before
 
@@ -84,6 +85,12 @@ class TestTurns:
 
 
 class TestPile:
+    def test_pages_of_html_are_left_out_and_lang_is_a_language(self, pile, tmp_path):
+        rows = [{"text": "a", "lang": "zh"}, {"text": "<p>", "format": "html"}]
+        path = tmp_path / "p.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        assert [(each.text, each.language) for each in pile.read([path])] == [("a", "zh")]
+
     def test_every_form_of_a_file_gives_the_same_documents(self, pile, tmp_path):
         rows = [{"id": "a", "text": "文"}, {"id": "b", "text": "", "domain": "x"}, {"text": "c"}]
         data = "".join(json.dumps(row) + "\n" for row in rows).encode()
@@ -131,13 +138,66 @@ class TestPairs:
         self, modules, pile, domain, language, label
     ):
         document = pile.Document("i", "t", 1, language, domain)
-        assert modules["race_languages"].label_of(document) == label
+        assert modules["strings_of_sets"].label_of(document) == label
 
     def test_right_answers_are_shares_of_one_label(self, modules):
         right = modules["race_languages"].right
         answers, labels = ["zh-Hant", "en", "en", "zh"], ["zh", "zh", "en", "zh"]
-        assert right(answers, labels, "zh") == "0.6667"
-        assert right(answers, labels, "code") == ""
+        assert right(answers, labels, "zh").values == pytest.approx([2 / 3])
+        assert right(answers, labels, "code") is None
+
+    def test_answers_are_counted_by_set_and_together_and_rivals_have_no_class_for_code(
+        self, modules
+    ):
+        labelled = modules["strings_of_sets"].Labelled
+        pool = [labelled("a", "en", "one"), labelled("b", "en", "two"), labelled("c", "code", "x")]
+        answers = {"farthing": ["en", "zh", "code"], "other": ["en", "en", "en"]}
+        assert modules["race_languages"].share_rows(pool, answers) == [
+            ["en", "one", "1", "1.0000", "1.0000"],
+            ["en", "two", "1", "0.0000", "1.0000"],
+            ["en", "all", "2", "0.5000", "1.0000"],
+            ["code", "x", "1", "1.0000", "no class"],
+            ["code", "all", "1", "1.0000", "no class"],
+        ]
+        name, share = modules["race_languages"].worst(pool, answers["farthing"], "en")
+        assert (name, share.values) == ("two", (0.0,))
+
+    def test_published_strings_are_short_and_of_the_sets_that_are_known(self, modules, tmp_path):
+        rows = [{"goal": " " + "to boil an egg " * 30}, {"goal": "short"}, {"goal": ""}]
+        data = "".join(json.dumps(row) + "\n" for row in rows).encode()
+        (tmp_path / "piqa_val.jsonl.gz").write_bytes(gzip.compress(data))
+        (tmp_path / "unknown.jsonl").write_bytes(data)
+        [found] = modules["strings_of_sets"].published_strings(tmp_path)
+        assert (found.label, found.set) == ("en", "piqa_val")
+        assert found.text == ("to boil an egg " * 30)[:199].strip()
+
+    def test_similar_pairs_are_those_of_a_comparison_of_all(self, modules):
+        near, draw = modules["race_near"], random.Random(3)
+        texts = [" ".join(draw.choices("abcdefgh", k=60)) for _ in range(20)]
+        texts += [text.replace(" a b ", " x y ", 1) for text in texts] + ["水火" * 9, "水火" * 9]
+        sets = near.word_sets(texts)
+        assert sets[-1] == {tuple("水火水火水"), tuple("火水火水火")}
+        wanted = {
+            (a, b)
+            for b in range(len(sets))
+            for a in range(b)
+            if len(sets[a] & sets[b]) >= 0.8 * len(sets[a] | sets[b])
+        }
+        assert 20 <= len(wanted) < 100
+        assert near.similar(sets) == wanted
+
+    def test_copies_have_the_share_of_words_changed_that_was_asked_for(self, modules):
+        near = modules["race_near"]
+        text = " ".join(["word"] * 5000)
+        changed = near._changed(text, 0.1, random.Random(0)).split()
+        assert len(changed) == 5000
+        assert 400 < sum(word != "word" for word in changed) < 600
+
+    def test_recall_and_precision_are_shares_of_what_is_right_and_of_what_is_found(self, modules):
+        truth, found = {(0, 1), (2, 3), (4, 5)}, {(0, 1), (6, 7)}
+        recall, precision = modules["race_near"].scores(found, truth)
+        assert recall.values == pytest.approx([1 / 3])
+        assert precision.values == (0.5,)
 
 
 class TestCharging:
