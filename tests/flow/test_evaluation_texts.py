@@ -4,11 +4,15 @@ import gzip
 import json
 from collections import Counter
 
+import numpy as np
 import pytest
 import zstandard
 
 from farthing.errors import ConfigError, CorpusError
-from farthing.flow.evaluation_texts import evaluation_items
+from farthing.flow.evaluation_texts import evaluation_items, searched_files
+from farthing.stages.curate.contamination.hits import candidates, gram_hits
+from farthing.stages.curate.contamination.index import build_index, words_of_texts
+from farthing.stages.curate.contamination.judge import judge
 from farthing.stages.curate.settings.contamination import ContaminationConfig
 
 EMBEDDED = {"blimp": 6 * 67, "sling": 12 * 32}
@@ -132,3 +136,183 @@ def test_a_damaged_file_is_an_error_with_its_name(folder):
     (folder / "mine.yaml").write_text("name: other")
     with pytest.raises(ConfigError):
         evaluation_items(ContaminationConfig(benchmarks=str(folder)))
+
+
+MMLU = {
+    "question": "What do the roots of a young tree take out of dark soil?",
+    "choices": ["iron", "salt and sugar", "water and minerals", "dust"],
+    "answer": 2,
+    "subject": "botany",
+}
+CSQA = {
+    "question": "Where would a traveller put a wet coat?",
+    "choices": {"label": list("ABCDE"), "text": ["hall", "sea", "oven", "river", "sky"]},
+    "answerKey": "A",
+}
+BOOLQ = {
+    "question": "is the farthing still legal tender in britain",
+    "passage": "The farthing was a quarter of a penny. It ceased to be legal tender in 1960.",
+    "answer": False,
+}
+HELLASWAG = {
+    "activity_label": "Cooking",
+    "ctx_a": "A cook stands in a kitchen.",
+    "ctx_b": "she",
+    "endings": ["flies away.", "stirs the soup."],
+    "label": "1",
+}
+GAOKAO = {
+    "passage": None,
+    "question": "下列叙述错误的是",
+    "options": ["(A)甲", "(B)乙", "(C)丙", "(D)丁"],
+    "label": "D",
+    "subject": "gaokao-biology",
+}
+COPA = {
+    "premise": "The man broke his toe.",
+    "choice1": "He got a hole in his sock.",
+    "choice2": "He dropped a hammer on his foot.",
+    "question": "cause",
+    "label": 1,
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "expected"),
+    [
+        (
+            "mmlu",
+            MMLU,
+            [
+                (
+                    "\n".join([MMLU["question"], *MMLU["choices"]]),
+                    ("water and minerals",),
+                    False,
+                ),
+                (MMLU["question"], ("water and minerals",), False),
+            ],
+        ),
+        (
+            "commonsenseqa",
+            CSQA,
+            [
+                ("\n".join([CSQA["question"], *CSQA["choices"]["text"]]), ("hall",), False),
+                (CSQA["question"], ("hall",), False),
+            ],
+        ),
+        (
+            "boolq",
+            BOOLQ,
+            [
+                (BOOLQ["question"], ("no", "false"), False),
+                (BOOLQ["passage"], (BOOLQ["question"],), True),
+            ],
+        ),
+        (
+            "hellaswag",
+            HELLASWAG,
+            [("A cook stands in a kitchen.\nShe", ("stirs the soup.",), False)],
+        ),
+        (
+            "agieval_gaokao_zh",
+            GAOKAO,
+            [
+                ("下列叙述错误的是\n(A)甲 (B)乙 (C)丙 (D)丁", ("(D)丁",), False),
+                ("下列叙述错误的是", ("(D)丁",), False),
+            ],
+        ),
+        (
+            "copa",
+            COPA,
+            [
+                ("The man broke his toe\nbecause", ("he dropped a hammer on his foot.",), False),
+                (
+                    "\n".join([COPA["premise"], COPA["choice1"], COPA["choice2"]]),
+                    ("he dropped a hammer on his foot.",),
+                    False,
+                ),
+                (COPA["premise"], ("he dropped a hammer on his foot.",), False),
+            ],
+        ),
+    ],
+    ids=["mmlu", "commonsenseqa", "boolq", "hellaswag", "agieval_gaokao_zh", "copa"],
+)
+def test_a_question_is_looked_for_as_text_holds_it_with_its_answer_in_words(
+    folder, name, row, expected
+):
+    (folder / f"{name}.jsonl").write_text(lines(row, row))
+    found = items_by_benchmark(ContaminationConfig(benchmarks=str(folder)))[name]
+    half = len(expected)
+    for number, items in (("1", found[:half]), ("2", found[half:])):
+        assert [(i.question, i.answers, i.passage) for i in items] == expected
+        assert {i.item for i in items} == {number}
+
+
+def verdict_of(folder, name, text):
+    """What is said of a document with `text` in it, all words weighing the same."""
+    items = items_by_benchmark(ContaminationConfig(benchmarks=str(folder)))[name]
+    index, config = build_index(items), ContaminationConfig()
+    data, words = words_of_texts([f"What he read to them then. {text}\nAnd so they went home."])
+    weights = np.full(index.gram_count, 1000, dtype=np.int64)
+    pairs = candidates(gram_hits(words, index), weights, index, config)
+    found = judge(data, words, pairs, weights, index, config)
+    return [match.verdict for match in found]
+
+
+LONG = {
+    **BOOLQ,
+    "passage": " ".join(f"The coin number{i} was struck at mint{i}." for i in range(12)),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "text", "said"),
+    [
+        ("mmlu", MMLU, "{question}\nAnswer: water and minerals", ["contaminated"]),
+        ("mmlu", MMLU, json.dumps(MMLU).replace("{", "").replace("}", ""), ["contaminated"]),
+        ("mmlu", MMLU, "{question}", ["question_only"]),
+        ("commonsenseqa", CSQA, "{question}\nIn the hall.", ["contaminated"]),
+        ("boolq", LONG, "{passage}", ["question_only"]),
+        ("boolq", LONG, "{passage}\n{question}?", ["contaminated"]),
+        ("boolq", LONG, "{question}? False", ["contaminated"]),
+        ("boolq", LONG, "{question}", ["question_only"]),
+        ("hellaswag", HELLASWAG, "{ctx_a} She stirs the soup.", ["contaminated"]),
+    ],
+    ids=[
+        "mmlu with its answer",
+        "mmlu as the file has it",
+        "mmlu without options",
+        "commonsenseqa with its answer",
+        "a passage alone",
+        "a passage with its question",
+        "boolq with its answer",
+        "boolq without",
+        "hellaswag without its label",
+    ],
+)
+def test_documents_that_hold_a_question_are_judged_by_its_own_words(folder, name, row, text, said):
+    (folder / f"{name}.jsonl").write_text(lines(row, row))
+    assert set(verdict_of(folder, name, text.format(**row))) == set(said)
+
+
+def test_a_question_of_several_forms_is_counted_once(folder):
+    (folder / "mmlu.jsonl").write_text(lines(MMLU, {**MMLU, "question": "Where?"}))
+    items = items_by_benchmark(ContaminationConfig(benchmarks=str(folder)))["mmlu"]
+    index = build_index(items)
+    assert len(items) == 4
+    assert index.question_counts == {"mmlu": 2}
+    assert index.not_looked_for == {}  # with its options the second has words enough
+    assert build_index([items[3]]).not_looked_for == {"mmlu": 1}
+
+
+def test_files_that_are_read_and_that_are_not_are_told(folder):
+    for name in ("boolq_val", "boolq_val_A", "gsm8k_test"):
+        (folder / f"{name}.jsonl").write_text(lines(BOOLQ, BOOLQ))
+    (folder / "readme.txt").write_text("not a set")
+    config = ContaminationConfig(benchmarks=str(folder))
+    told = searched_files(config)
+    assert told[0] == "boolq: boolq_val.jsonl"
+    assert told[1] == "boolq_val_A.jsonl: not read, boolq has another file"
+    assert told[2].startswith("gsm8k_test.jsonl: not read, there is no definition of 'gsm8k_test'")
+    assert len(told) == 3
+    assert searched_files(ContaminationConfig()) == []

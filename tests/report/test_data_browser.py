@@ -22,6 +22,7 @@ def file(tmp_path_factory):
         tokenizer="bpe",
         vocab_size=8192,
         domains=(DomainFacts("en", splits, 1.0),),
+        streams={},
         mixture_is_set=False,
         sources=(),
         more_sources=0,

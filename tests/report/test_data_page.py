@@ -15,8 +15,10 @@ from farthing.artifacts.manifest import read_manifest, write_manifest
 from farthing.artifacts.workspace import Workspace
 from farthing.charts.funnel import FunnelRow, Slice, draw_funnel
 from farthing.cli.main import main
+from farthing.documents.refused import REFUSED_NAME
 from farthing.errors import ArtifactError, UsageError
 from farthing.report.data_page import render_data_page, write_data_page
+from farthing.report.facts.data import StreamFacts
 from farthing.report.facts.trail import find_corpus_folder, read_trail_facts
 from farthing.report.run import write_report
 from farthing.report.sections.trail import trail_section
@@ -81,6 +83,29 @@ class TestFunnel:
         assert (steps["tokens"].tokens.text, steps["tokens"].tokens.kind) == ("1.50M", "measured")
         assert steps["rules"].tokens.kind == "estimated"
 
+    def test_files_that_were_not_whole_are_named_and_the_others_counted(self, curated, tmp_path):
+        copy = Workspace(tmp_path / "w")
+        shutil.copytree(curated.root, copy.root)
+        shutil.copytree(curated.root.parent / "home", tmp_path / "home")
+        place = copy.root / "corpora" / "messy-0123456789"
+        listed = [
+            {"reason": "truncated_file", "path": f"{ATTACK}.gz", "record": 0, "detail": "at 7"},
+            {"reason": "not_json", "path": "b.jsonl", "record": 4, "detail": ""},
+        ]
+        (place / REFUSED_NAME).write_text("".join(json.dumps(row) + "\n" for row in listed))
+        manifest = read_manifest(place, kind="corpus")
+        detail = {**manifest.detail, "refused": {"truncated_file": 1, "empty_file": 2, "no_id": 9}}
+        (place / "manifest.json").unlink()
+        write_manifest(place, kind="corpus", input_key=manifest.input_key, detail=detail)
+        page = render_data_page(read_trail_facts(copy, "messy")).decode()
+        assert "Files that were not whole: 3" in _words(page)
+        assert "truncated_file (at 7) and 2 more" in _words(page)
+        assert "b.jsonl" not in page
+        assert ATTACK not in page
+
+    def test_where_every_file_was_whole_nothing_is_said_of_it(self, data_page):
+        assert "not whole" not in data_page
+
     def test_reasons_are_listed_with_the_domains_that_lost_most(self, data_page):
         words = _words(data_page)
         assert "rule:zh.cjk_share 40 40 % 500 kB zh 40" in words
@@ -139,6 +164,38 @@ class TestWhatStayed:
         assert "en.high en 1.00k 60 % 90 % 1.52k" in words
         assert "No finished run of this workspace read this corpus" in words
 
+    def test_parts_by_quality_have_a_column_of_scores(self, curated_facts, data_page):
+        assert "stream domain tokens" in _words(data_page)
+        parts = {"en.high": StreamFacts("en", 0.25, 0.875)}
+        data = replace(curated_facts.data, streams=parts)
+        words = _words(render_data_page(replace(curated_facts, data=data)).decode())
+        assert "stream domain quality tokens" in words
+        assert "en.high en 0.250 to 0.875 1.00k 60 % 90 % 1.52k" in words
+        assert "zh zh 2.00k 40 % 10 %" in words
+
+    @pytest.mark.usefixtures("own_home")
+    def test_without_a_mixture_each_part_counts_for_its_size(self, curated, tmp_path):
+        shutil.copytree(curated.root, tmp_path / "w")
+        shutil.copytree(curated.root.parent / "home", tmp_path / "home")
+        copy = Workspace(tmp_path / "w")
+        shutil.rmtree(find_corpus_folder(copy, "messy"))
+        trail = made_up_trail()
+        funnel = trail.funnel.model_copy(update={"mixture": None})
+        streams = {
+            "en": {"domain": "zh", "least_quality": 0.5, "most_quality": 1.0, "documents": 1}
+        }
+        add_trail(copy, "cut", trail.model_copy(update={"funnel": funnel}), {"streams": streams})
+        facts = read_trail_facts(copy, "cut")
+        tokens = {each.name: each.splits["train"].tokens for each in facts.data.domains}
+        found = {each.stream: (each.domain, each.tokens) for each in facts.mixture.streams}
+        # What is divided has no training text of its own to be drawn.
+        assert found == {
+            name: ({"en": "zh"}.get(name, name), count)
+            for name, count in tokens.items()
+            if name != "zh"
+        }
+        assert "en" in found
+
     @pytest.mark.usefixtures("own_home")
     def test_a_run_of_the_corpus_is_counted_by_its_own_mixture(self, curated):
         place = find_corpus_folder(curated, "messy")
@@ -186,7 +243,9 @@ class TestDocumentsToLookAt:
         assert "alphabetic_share 0.250, mean_word_length no value" in words
         assert "7 documents, 290 B: first" in words
         assert "Jaccard 0.910" in words
-        assert "gsm8k 1,319 1 1 3" in words
+        # Items, of which twelve are too short to be looked for, then what was found.
+        assert "gsm8k 1,319 12 1 1 3" in words
+        assert "arc 2,376 0 0 0 0" in words
         assert "4 more hits are not listed" in words
 
     def test_nothing_of_a_document_acts_or_hides(self, data_page):

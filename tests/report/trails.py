@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -168,7 +169,12 @@ def made_up_trail() -> Trail:
         contamination=Contamination(
             benchmarks=(
                 BenchmarkHits(
-                    benchmark="gsm8k", items=1319, items_hit=1, documents=1, question_only=3
+                    benchmark="gsm8k",
+                    items=1319,
+                    not_looked_for=12,
+                    items_hit=1,
+                    documents=1,
+                    question_only=3,
                 ),
                 BenchmarkHits(
                     benchmark="arc", items=2376, items_hit=0, documents=0, question_only=0
@@ -180,14 +186,19 @@ def made_up_trail() -> Trail:
     )
 
 
-def add_trail(workspace: Workspace, name: str, trail: Trail) -> Path:
-    """A corpus `corpora/NAME` like the one that is there, with a trail and a run in the book."""
+def add_trail(
+    workspace: Workspace, name: str, trail: Trail, more: dict[str, Any] | None = None
+) -> Path:
+    """A corpus `corpora/NAME` like the one that is there, with a trail and a run in the book.
+
+    Its manifest says `more`.
+    """
     (first, *_) = sorted((workspace.root / "corpora").glob(f"[!.]*/{MANIFEST_NAME}"))
     place = workspace.root / "corpora" / name
     shutil.copytree(first.parent, place)
     (place / MANIFEST_NAME).unlink()
     write_trail(place, trail)
-    detail = read_manifest(first.parent, kind=KIND).detail
+    detail = {**read_manifest(first.parent, kind=KIND).detail, **(more or {})}
     key = "5" * 64
     made = write_manifest(place, kind=KIND, input_key=key, detail=detail)
     with pytest.MonkeyPatch.context() as patch:

@@ -254,6 +254,7 @@ class BenchmarkHits(Part):
     Attributes:
         benchmark: its name.
         items: of the set.
+        not_looked_for: those whose question has too few words to be found.
         items_hit: those of which some document is contaminated.
         documents: contaminated by it.
         question_only: documents with a question of it and without the answer.
@@ -261,6 +262,7 @@ class BenchmarkHits(Part):
 
     benchmark: str
     items: int
+    not_looked_for: int = 0
     items_hit: int
     documents: int
     question_only: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 from farthing.artifacts.curation_step import CurationStep
@@ -10,7 +11,7 @@ from farthing.artifacts.storage import make_directory
 from farthing.artifacts.workspace import Workspace
 from farthing.documents.readers.files import find_files, identities
 from farthing.flow.config import RunConfig
-from farthing.flow.evaluation_texts import evaluation_items
+from farthing.flow.evaluation_texts import evaluation_items, searched_files
 from farthing.flow.quality_scorer import quality_scorer
 from farthing.flow.start import open_source
 from farthing.ledger.journal import RunRecorder
@@ -21,7 +22,7 @@ from farthing.stages.curate.export.megatron import export_megatron
 from farthing.stages.curate.export.numpy import export_numpy
 from farthing.stages.curate.mixture import make_mixture, read_too_often, searched_digest
 from farthing.stages.curate.phases.maps import CODE
-from farthing.stages.curate.profiles import build_rules
+from farthing.stages.curate.profiles import build_rules, profile_codes
 from farthing.stages.curate.quality.by_model import Scorer
 from farthing.stages.curate.run import Curated, curate, measure_shard, work_folder
 from farthing.stages.curate.settings.mixture import MixtureConfig
@@ -35,8 +36,15 @@ def run_curate(run: RunConfig, session: Session, *, rerun: bool = False) -> Corp
     Raises:
         CorpusError: text that is missing, empty, malformed or too little to split.
     """
-    build_rules(run.corpus.rules)  # unknown names are said before a run begins
+    # Unknown names are said before a run begins.
+    profile_codes(
+        build_rules(run.corpus.rules),
+        run.corpus.duplicates.lines_stay_in,
+        "corpus.duplicates.lines_stay_in",
+    )
     items = _items(run.corpus)
+    for line in searched_files(run.corpus.contamination) if items else ():
+        session.show.line(f"search    {line}")
     key = _key(run.corpus, items, session.workspace)
     job = Job("curation", _corpus_name(key, session) or run.name, "corpora", KIND, key)
 
@@ -89,8 +97,9 @@ def repetition(run: RunConfig, corpus: Corpus) -> list[str]:
     tokens = {domain: corpus.tokens("train", domain) for domain in corpus.domains}
     mixture = corpus.mixture if run.train.mixture is None else None
     if mixture is None:
-        weights = run.train.mixture or {domain: float(count) for domain, count in tokens.items()}
-        mixture = make_mixture(MixtureConfig(by="hand", weights=weights), tokens)
+        by_size = {domain: float(count) for domain, count in tokens.items() if count}
+        weights = run.train.mixture or by_size
+        mixture = make_mixture(MixtureConfig(by="hand", weights=weights), tokens, corpus.streams)
     assert mixture is not None
     read = run.train.steps * run.train.batch_sequences * run.model.context
     return read_too_often(mixture, read, run.corpus.mixture.most_epochs)
@@ -104,6 +113,8 @@ def _key(config: CurateConfig, items: tuple[EvalItem, ...], workspace: Workspace
     """Identity of all that decides the corpus; what settings name by a path counts by content."""
     named = {
         "sources": source_identity(config),
+        # What a letter is, and which forms are one, the interpreter says.
+        "unicode": unicodedata.unidata_version,
         "items": items_digest(items),
         "good": _identities(config.quality.good),
         "ordinary": _identities(config.quality.ordinary),

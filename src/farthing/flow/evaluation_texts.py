@@ -16,6 +16,7 @@ from typing import Any
 import zstandard
 
 from farthing.errors import CorpusError
+from farthing.flow.benchmark_files import benchmark_files
 from farthing.stages.curate.contamination.items import EvalItem
 from farthing.stages.curate.settings.contamination import ContaminationConfig
 from farthing.stages.evaluate.definition import (
@@ -47,7 +48,7 @@ def evaluation_items(config: ContaminationConfig) -> tuple[EvalItem, ...]:
     items = list(_benchmark_items(SAMPLE, shipped_definitions()))
     if config.benchmarks is not None:
         folder = _folder(config.benchmarks)
-        known = shipped_definitions() | own_definitions(folder)
+        known = _known(folder)
         found = list(_benchmark_items(folder, known))
         if not found:
             raise CorpusError(
@@ -60,6 +61,22 @@ def evaluation_items(config: ContaminationConfig) -> tuple[EvalItem, ...]:
     return tuple(dict.fromkeys(items))  # a folder may hold an embedded set once more
 
 
+def searched_files(config: ContaminationConfig) -> list[str]:
+    """For people: which files of `config.benchmarks` are read, by set, and which are not and why.
+
+    Raises:
+        ConfigError, CorpusError: as `evaluation_items`.
+    """
+    if not config.enabled or config.benchmarks is None:
+        return []
+    folder = _folder(config.benchmarks)
+    return benchmark_files(folder, _known(folder)).lines()
+
+
+def _known(folder: Path) -> dict[str, BenchmarkDefinition]:
+    return shipped_definitions() | own_definitions(folder)
+
+
 def _folder(name: str) -> Path:
     folder = Path(name)
     if not folder.is_dir():
@@ -70,24 +87,38 @@ def _folder(name: str) -> Path:
 
 
 def _benchmark_items(folder: Path, known: dict[str, BenchmarkDefinition]) -> Iterator[EvalItem]:
-    for name, definition in known.items():
-        path = _first_file(folder, definition.stems)
-        if path is None:
-            continue
-        bare = definition.model_copy(
-            update={
-                "context": _fields_only(definition.context),
-                "contexts": tuple(_fields_only(text) for text in definition.contexts),
-            }
-        )
-        for question in read_questions(_bytes(path), path, bare, None).questions:
-            text, answers = _question_and_answers(question, definition)
-            yield EvalItem(name, str(question.line), text, answers, definition.language)
+    for definition, path in benchmark_files(folder, known).read:
+        yield from _questions_of(path, definition)
 
 
-def _first_file(folder: Path, stems: tuple[str, ...]) -> Path | None:
-    paths = (folder / f"{stem}{suffix}" for stem in stems for suffix in SUFFIXES)
-    return next((path for path in paths if path.is_file()), None)
+def _questions_of(path: Path, definition: BenchmarkDefinition) -> Iterator[EvalItem]:
+    """The questions of a file, the forms of each one after the other."""
+    data, search = _bytes(path), definition.search
+    forms = search.questions or (definition.context,)
+    read = [read_questions(data, path, _asked_as(form, definition), None) for form in forms]
+    asked = [{question.line: question for question in each.questions} for each in read]
+    passages: dict[int, str] = {}
+    if search.passage:
+        whole = read_questions(data, path, _asked_as(search.passage, definition), None)
+        passages = {question.line: question.contexts[0] for question in whole.questions}
+    for line in asked[0]:
+        found = [_question_and_answers(each[line], definition) for each in asked if line in each]
+        for text, answers in dict.fromkeys(found):
+            yield EvalItem(definition.name, str(line), text, answers, definition.language)
+        if passage := passages.get(line, "").strip():
+            barest = (found[-1][0],)
+            yield EvalItem(definition.name, str(line), passage, barest, definition.language, True)
+
+
+def _asked_as(form: str, definition: BenchmarkDefinition) -> BenchmarkDefinition:
+    """The same questions, with the texts of the choices, behind another template's fields."""
+    update: dict[str, Any] = {
+        "context": _fields_only(form),
+        "contexts": tuple(_fields_only(text) for text in definition.contexts),
+    }
+    if definition.search.answers_field:
+        update |= {"choices": (), "choices_field": definition.search.answers_field}
+    return definition.model_copy(update=update)
 
 
 def _fields_only(template: str) -> str:
@@ -104,6 +135,8 @@ def _question_and_answers(
         return choices[right], tuple(c for i, c in enumerate(choices) if i != right)
     if len(choices) == 1:  # the contexts are what differs
         return f"{question.contexts[right]}{definition.joint}{choices[0]}", ()
+    if definition.search.answers:
+        return question.contexts[0], definition.search.answers[right]
     return question.contexts[0], (choices[right],)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from farthing.kernels.compiled import compiled
+from farthing.kernels.compiled import compiled, inlined
 
 
 @compiled
@@ -34,7 +34,7 @@ def common_in_order(
     wanted: npt.NDArray[np.uint64],
     weights: npt.NDArray[np.int64],
 ) -> tuple[int, int, int]:
-    """The heaviest common subsequence of two runs of words.
+    """The heaviest common subsequence of two runs of words, in the shortest stretch of the text.
 
     Args:
         text: uint64 [N], hashes of the words that are looked through.
@@ -42,24 +42,37 @@ def common_in_order(
         weights: int64 [M], positive; what finding each is worth.
 
     Returns:
-        The weight found, and begin and end of it in `text` (0, 0 where nothing was found).
+        The weight found, and begin and end in `text` of the shortest stretch that holds as much,
+        the first of several (0, 0 where nothing was found).
     """
     count = len(wanted)
+    # For the first words of `wanted`: the most that was found so far, and the last place from
+    # which on it is all there. Among equals the last begins the shortest stretch.
     best = np.zeros(count + 1, dtype=np.int64)
     begins = np.zeros(count + 1, dtype=np.int64)
-    end = 0
+    weight, begin, end = np.int64(0), np.int64(0), np.int64(0)
     for place in range(len(text)):
         before, before_begin = np.int64(0), np.int64(place)
         for at in range(1, count + 1):
             old, old_begin = best[at], begins[at]
-            if text[place] == wanted[at - 1] and before + weights[at - 1] > best[at]:
-                best[at] = before + weights[at - 1]
-                begins[at] = before_begin if before > 0 else place
-                if at == count:
-                    end = place + 1
-            if best[at - 1] > best[at]:
+            if text[place] == wanted[at - 1]:
+                found = before + weights[at - 1]
+                found_begin = before_begin if before > 0 else np.int64(place)
+                if _is_better(found, found_begin, best[at], begins[at]):
+                    best[at], begins[at] = found, found_begin
+            if _is_better(best[at - 1], begins[at - 1], best[at], begins[at]):
                 best[at], begins[at] = best[at - 1], begins[at - 1]
-                if at == count:
-                    end = place + 1
             before, before_begin = old, old_begin
-    return best[count], begins[count] if end else 0, end
+        if best[count] > weight or (
+            best[count] == weight and place + 1 - begins[count] < end - begin
+        ):
+            weight, begin, end = best[count], begins[count], np.int64(place + 1)
+    return int(weight), int(begin), int(end)
+
+
+@inlined
+def _is_better(
+    weight: np.int64, begin: np.int64, than_weight: np.int64, than_begin: np.int64
+) -> bool:
+    """Whether it weighs more, or the same from a later place on."""
+    return bool(weight > than_weight or (weight == than_weight and begin > than_begin))

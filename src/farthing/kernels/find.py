@@ -13,7 +13,7 @@ from farthing.kernels.compiled import compiled, inlined
 
 MAIL = 0  # the start of what stands before an @
 ADDRESS = 1  # four groups of digits with dots, or hexadecimal groups with colons
-PHONE = 2  # a plus before a digit, or a 1 that may open a mobile number
+PHONE = 2  # a plus before a digit, or digits that may open a Chinese number
 LONG_NUMBER = 3  # of 13 digits or more, some separators allowed: identity numbers, cards
 KEY = 4  # the first characters of a known form of secret
 
@@ -28,6 +28,7 @@ _DIGIT, _HEX, _LOCAL, _ALNUM = 1, 2, 4, 8
 _HEADS = (
     b"AKIA", b"ASIA", b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_", b"sk-",
     b"xoxa-", b"xoxb-", b"xoxp-", b"xoxr-", b"xoxs-", b"AIza", b"eyJ", b"-----BEGIN",
+    b"glpat-", b"hf_", b"npm_", b"sk_live_", b"rk_live_",
 )  # fmt: skip
 _LONGEST_HEAD = max(map(len, _HEADS))
 
@@ -105,6 +106,8 @@ def _find(
                 kind = MAIL
             elif bits[byte] & _DIGIT or byte == 0x2B:
                 kind = _number(data, place, start, stop, bits)
+            elif byte == 0xEF:
+                kind = PHONE if _is_wide_one(data, place, stop) else -1
             elif opens_head[byte] and _is_head(data, place, start, stop, heads, bits):
                 kind = KEY
             if kind >= 0 and found >= 0:
@@ -143,8 +146,8 @@ def _number(
     following = data[end] if end < stop else 0
     if length >= _LEAST_LONG:
         return LONG_NUMBER
-    if length == _MOBILE or (length == 3 and following in (0x20, 0x2D)):
-        return PHONE if data[place] == 0x31 and data[place + 1] >= 0x33 else -1
+    if _opens_phone(data, place, length, following):
+        return PHONE
     if length == 4 and following in (0x20, 0x2D):
         return LONG_NUMBER if _counts_long(data, end, stop, bits) else -1
     if length <= 3 and following == 0x2E and end + 1 < stop and bits[data[end + 1]] & _DIGIT:
@@ -155,6 +158,26 @@ def _number(
             end += 1
         return ADDRESS if end - place == 4 and end < stop and data[end] == 0x3A else -1
     return -1
+
+
+@inlined
+def _opens_phone(data: npt.NDArray[np.uint8], place: int, length: int, following: int) -> bool:
+    """Whether digits may open a Chinese number: mobile, area code, 400 and 800 of a company.
+
+    Behind an area code stands a hyphen or a closing bracket, of three bytes if it is full-width.
+    """
+    first = data[place]
+    if length == _MOBILE or (length == 3 and following in (0x20, 0x2D) and first == 0x31):
+        return bool(first == 0x31 and data[place + 1] >= 0x33)
+    if length == 3 and following == 0x2D and first in (0x34, 0x38):
+        return True
+    return 3 <= length <= 4 and bool(first == 0x30) and following in (0x2D, 0x29, 0xEF)
+
+
+@inlined
+def _is_wide_one(data: npt.NDArray[np.uint8], place: int, stop: int) -> bool:
+    """Whether a full-width 1 (U+FF11) stands at `place`."""
+    return bool(place + 2 < stop and data[place + 1] == 0xBC and data[place + 2] == 0x91)
 
 
 @inlined

@@ -58,8 +58,9 @@ class Batches:
         Args:
             corpus: what to read.
             context: input tokens of a sequence.
-            weights: share of the sequences for each domain; None for the mixture that the corpus
-                states, and where it states none, in proportion to the training tokens.
+            weights: share of the sequences for each domain or stream (`Corpus.streams`); None for
+                the mixture that the corpus states, and where it states none, in proportion to the
+                training tokens.
             seed: of the data order.
             first: sequence of that order which this run calls its sequence 0.
             sequences: of the whole order, which the phases of a stated mixture are shares of; None
@@ -106,7 +107,7 @@ class Batches:
 
 def _phases(corpus: Corpus, weights: Mapping[str, float] | None) -> tuple[Phase, ...]:
     if weights is not None:
-        return (Phase(1.0, weights),)
+        return (Phase(1.0, corpus.spread(weights)),)
     stated = corpus.mixture
     if stated is None:
         lengths = {domain: corpus.tokens("train", domain) for domain in corpus.domains}

@@ -5,13 +5,14 @@ tokenizer.json
 documents.parquet        provenance: one row per document, in the order of the shards
 sources.parquet          the files that were read (see farthing.text.provenance)
 pieces.jsonl             what each part was made from, as a chain (see farthing.text.chain)
-train/DOMAIN/            token shards (see farthing.text.shards); the same under dev/ and test/
+train/DOMAIN/            token shards (see farthing.text.shards); the same under dev/ and test/.
+                         Of a domain that is divided by quality: train/DOMAIN.1/ and so on
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,7 @@ from farthing.text.provenance import (
     records_of,
 )
 from farthing.text.shards import TokenShard
+from farthing.text.streams import spread
 from farthing.text.tokenizer import Tokenizer
 
 KIND = "corpus"
@@ -58,7 +60,7 @@ class Corpus:
         directory: where it stands.
         manifest: what it says about itself.
         tokenizer: the one its tokens were made with.
-        domains: the names of its domains, sorted.
+        domains: the names of its domains, and of the streams that some are divided into, sorted.
     """
 
     directory: Path
@@ -107,8 +109,26 @@ class Corpus:
 
     @property
     def held_out_domains(self) -> tuple[str, ...]:
-        """The domains that are scored: all, unless the held-out text is that of another corpus."""
+        """The domains that are scored; others have training text alone, such as streams."""
         return tuple(self.manifest.detail.get("held_out_domains", self.domains))
+
+    @property
+    def streams(self) -> dict[str, str]:
+        """Parts of the training text by quality -> the domain of each; empty where none is divided.
+
+        They are among `domains`; a divided domain itself has held-out text alone.
+        """
+        stated = self.manifest.detail.get("streams", {})
+        return {name: str(part["domain"]) for name, part in stated.items()}
+
+    def spread(self, weights: Mapping[str, float]) -> dict[str, float]:
+        """Weights of a mixture by stream, where `weights` may name a divided domain as a whole.
+
+        Raises:
+            ConfigError: a domain and a stream of it are both named.
+        """
+        streams = self.streams
+        return spread(weights, streams, {name: self.tokens("train", name) for name in streams})
 
     @property
     def vocab_size(self) -> int:

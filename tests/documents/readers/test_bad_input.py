@@ -63,9 +63,6 @@ def test_a_file_cut_in_its_header_is_told_and_gives_nothing(tmp_path, name, kept
         pytest.param("a.jsonl.gz", packed(GOOD, "a.zst"), "is no gz file", id="zst named gz"),
         pytest.param("a.jsonl.zst", packed(GOOD, "a.gz"), "is no zst file", id="gz named zst"),
         pytest.param(
-            "a.jsonl.gz", packed(GOOD, "a.gz") + b"junk", "cannot be decompressed", id="gz tail"
-        ),
-        pytest.param(
             "a.jsonl.zst",
             packed(GOOD, "a.zst") + b"garbage here",
             "cannot be decompressed",
@@ -80,6 +77,24 @@ def test_a_file_that_is_not_what_its_name_says_ends_the_run(tmp_path, name, cont
     with pytest.raises(CorpusError, match=what) as raised:
         read_all([tmp_path])
     assert name in str(raised.value)
+
+
+@pytest.mark.parametrize("tail", [b"junk", b"x", b"\0\0junk"], ids=["bytes", "one", "padded"])
+@pytest.mark.parametrize("frames", [1, 3], ids=lambda n: f"{n}-members")
+def test_what_stands_behind_the_last_gzip_member_is_passed_over_and_told(tmp_path, frames, tail):
+    (tmp_path / "a.jsonl.gz").write_bytes(packed(json_lines(ROWS), "a.gz", frames) + tail)
+    for piece_bytes in (5000, 16 << 20):
+        read, refusals = read_all([tmp_path], piece_bytes)
+        assert plain(read) == ROWS
+        assert refusals.by_reason() == {"trailing_bytes": 1}
+        assert refusals.records == {0: len(ROWS)}
+
+
+def test_zeros_behind_a_gzip_member_are_padding(tmp_path):
+    (tmp_path / "a.jsonl.gz").write_bytes(packed(json_lines(ROWS), "a.gz") + b"\0" * 600_000)
+    read, refusals = read_all([tmp_path])
+    assert plain(read) == ROWS
+    assert refusals.by_reason() == {}
 
 
 def test_bytes_that_are_not_utf8_are_counted_with_their_line(tmp_path):
@@ -224,3 +239,99 @@ def test_blank_documents_are_no_wrong_schema(tmp_path):
     rows, refusals = read_all([tmp_path])
     assert len(rows) == 1
     check_share(refusals, find_files([tmp_path]), 0.05)
+
+
+def _texts(tmp_path, good, bad):
+    for number in range(good):
+        (tmp_path / f"{number}.txt").write_text("good")
+    for number in range(bad):
+        (tmp_path / f"bad{number}.txt").write_bytes("\u5751".encode("gbk"))
+    return find_files([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "passes"),
+    [(200, 1, True), (190, 10, True), (189, 11, False), (1, 2, True), (2, 3, False)],
+)
+def test_files_of_one_document_are_judged_together(tmp_path, good, bad, passes):
+    files = _texts(tmp_path, good, bad)
+    _, refusals = read_all([tmp_path])
+    assert refusals.by_reason() == {"not_utf8": bad}
+    if passes:
+        check_share(refusals, files, 0.05)
+        return
+    what = rf"{good + bad} files .* such as bad0.txt: {bad} of {good + bad} records .*bad0.txt, re"
+    with pytest.raises(CorpusError, match=what) as raised:
+        check_share(refusals, files, 0.05)
+    least = -(-100 * bad // (good + bad)) / 100
+    assert f"`corpus.reading.most_refused`, now 0.05, be at least {least:g}" in raised.value.remedy
+    check_share(refusals, files, least)
+
+
+def test_without_tolerance_one_bad_file_ends_the_run_and_so_does_one_that_is_all(tmp_path):
+    files = _texts(tmp_path, 200, 1)
+    _, refusals = read_all([tmp_path])
+    with pytest.raises(CorpusError, match="1 of 201 records"):
+        check_share(refusals, files, 0)
+    _, refusals = read_all([tmp_path / "bad0.txt"])
+    with pytest.raises(CorpusError, match=r"bad0.txt: 1 of 1 records cannot be read"):
+        check_share(refusals, find_files([tmp_path / "bad0.txt"]), 0.05)
+
+
+def test_refused_records_count_with_their_bytes(tmp_path):
+    long = b'{"id": "a", "text": "%s"}' % (b"x" * 5000)
+    lines = [GOOD % 1, long, b"not json", b'{"id": "b"}', GOOD % 2]
+    (tmp_path / "a.jsonl").write_bytes(_lines(*lines))
+    (tmp_path / "b.txt").write_bytes(b"y" * 3000)
+    (tmp_path / "c.txt").write_bytes(b"z\xff")
+    pq.write_table(pa.table({"text": ["w" * 4000, "\u597d" * 9, " "]}), tmp_path / "d.parquet")
+    rows, refusals = read_all([tmp_path], most_document_bytes=2000)
+    assert [row["text"] for row in rows] == ["good", "good", "\u597d" * 9]
+    merged = merge_refusals([json.loads(json.dumps(refusals.to_json()))])
+    assert merged.bytes_by_reason() == {
+        "empty_text": 1,
+        "no_text": len(lines[3]),
+        "not_json": len(lines[2]),
+        "not_utf8": 2,
+        "too_long": len(long) + 3000 + 4000,
+    }
+    assert [one.what for one in merged.listed["too_long"]] == [
+        f"a.jsonl, record 2: too_long ({len(long)} bytes)",
+        "b.txt, record 1: too_long (3000 bytes)",
+        "d.parquet, record 1: too_long (4000 bytes)",
+    ]
+
+
+def test_a_record_of_too_many_values_is_refused_before_it_is_taken_apart(tmp_path):
+    wide = b'{"id": "w", "text": "t", "more": [' + b"{}," * (1 << 21) + b"{}]}"
+    # Commas and brackets in a string are text, whatever escapes stand around them.
+    text = '[,{"\\' * (1 << 20)
+    (tmp_path / "a.jsonl").write_bytes(
+        _lines(GOOD % 1, wide, json.dumps({"id": "b", "text": text}).encode())
+    )
+    rows, refusals = read_all([tmp_path])
+    assert [row["id"] for row in rows] == ["1", "b"]
+    assert rows[1]["text"] == text
+    assert refusals.bytes_by_reason() == {"too_wide": len(wide)}
+
+
+@pytest.mark.parametrize("encoding", ["RLE_DICTIONARY", "DELTA_BYTE_ARRAY"])
+def test_a_small_parquet_file_does_not_fill_the_memory(tmp_path, encoding):
+    rows, letters = 300, 900_000
+    text = pa.DictionaryArray.from_arrays(pa.array([0] * rows), pa.array(["a" * letters]))
+    path = tmp_path / "a.parquet"
+    if encoding == "DELTA_BYTE_ARRAY":
+        table = pa.table({"text": text.dictionary_decode()})
+        pq.write_table(table, path, use_dictionary=False, column_encoding={"text": encoding})
+        del table
+    else:
+        pq.write_table(pa.table({"text": text}), path, store_schema=False)
+    assert path.stat().st_size < letters
+    before = pa.total_allocated_bytes()
+    (piece,) = cut(find_files([tmp_path]))
+    count, most = 0, 0
+    for batch in read_piece(piece, Reading()):
+        count += batch.num_rows
+        most = max(most, pa.total_allocated_bytes() - before)
+    assert count == rows
+    assert most < rows * letters // 3

@@ -66,6 +66,34 @@ def test_the_order_of_paths_is_kept_and_moving_them_changes_no_identity(folder, 
     assert identities(find_files([moved / "c", moved / "a.txt"])) == identities(files)
 
 
+def _written(folder, *names):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    return [folder / name for name in names]
+
+
+def test_equal_names_under_several_sources_are_told_apart_by_the_folders_above(tmp_path):
+    _written(tmp_path, "x/a/part-0.jsonl", "x/b/part-0.jsonl", "y/b/part-0.jsonl", "x/b/own.txt")
+    files = find_files([tmp_path / "x" / "a", tmp_path / "x" / "b", tmp_path / "y" / "b"])
+    names = ["a/part-0.jsonl", "own.txt", "x/b/part-0.jsonl", "y/b/part-0.jsonl"]
+    assert [file.name for file in files] == names
+    assert [file.path.read_text() for file in files] == [
+        "x/a/part-0.jsonl",
+        "x/b/own.txt",
+        "x/b/part-0.jsonl",
+        "y/b/part-0.jsonl",
+    ]
+
+
+def test_a_name_with_a_folder_in_front_may_be_that_of_a_third_file(tmp_path):
+    paths = _written(tmp_path, "p/a/1.txt", "q/1.txt", "r/a/1.txt")
+    files = find_files([tmp_path / "p" / "a", tmp_path / "q", tmp_path / "r"])
+    assert [file.name for file in files] == ["p/a/1.txt", "q/1.txt", "r/a/1.txt"]
+    assert [file.path for file in files] == paths
+
+
 def test_a_name_with_brackets_that_exists_is_no_pattern(tmp_path):
     (tmp_path / "a[1].txt").write_text("x")
     assert _names(find_files([tmp_path / "a[1].txt"])) == [("a[1].txt", "text")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import sys
+import time
 
 import pytest
 from reader_files import read_all
@@ -161,3 +162,31 @@ def test_only_pages_need_the_extra_and_its_absence_names_it(
     (tmp_path / name).write_bytes(content)
     with pytest.raises(MissingExtraError, match=r"farthing\[web\]"):
         read_all([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("page", "reason"),
+    [
+        pytest.param("<div>" * 20_000 + "text", "too_deep", id="open"),
+        pytest.param("<div></p>" * 3000 + "text", "too_deep", id="other tags closed"),
+        pytest.param("<b>" * 3000 + "text", "too_deep", id="inline"),
+        pytest.param("<div>" * 505 + STORY + "</div>" * 505, None, id="deep, as browsers show it"),
+        pytest.param(f"<div><p>{STORY}</div>" * 600, None, id="long and flat"),
+        pytest.param(f"<p>{STORY}" * 3000, None, id="closed by themselves"),
+    ],
+)
+def test_pages_nest_as_deep_as_browsers_show_and_no_deeper(tmp_path, page, reason):
+    (tmp_path / "a.html").write_text(page)
+    (tmp_path / "b.jsonl").write_text(json.dumps({"text": page, "format": "html"}))
+    begun = time.process_time()
+    rows, refusals = read_all([tmp_path])
+    assert time.process_time() - begun < 5
+    if reason is None:
+        assert len(rows) == 2
+        assert all(STORY in row["text"] for row in rows)
+        return
+    assert rows == []
+    assert [one.what for one in refusals.listed[reason]] == [
+        f"{name}, record 1: too_deep (elements nest more than 512 deep)"
+        for name in ("a.html", "b.jsonl")
+    ]

@@ -201,3 +201,21 @@ def test_a_document_gets_the_profile_of_its_source_its_domain_or_its_language():
         codes = choose_profiles(book, column, pa.array(sources), pa.array(domains))
         assert [names[code] for code in codes] == list(expected)
         assert codes.dtype == np.int16
+
+
+@pytest.mark.parametrize(
+    ("profile", "lines", "dropped"),
+    [("zh", 3, False), ("zh", 4, True), ("web", 2, True)],
+    ids=["a title and two paragraphs", "four lines", "as published"],
+)
+def test_few_chinese_lines_may_end_in_an_ellipsis(profile, lines, dropped):
+    rules = [rule for rule in build().profiles[profile] if rule.signal == "ellipsis_lines"]
+    signals = signals_with(ellipsis_lines=[0.5], lines=[lines], characters=[300])
+    assert failing(rules, signals).tolist() == [[dropped]]
+
+
+def test_a_changed_rule_keeps_from_where_on_it_holds():
+    changes = {"ellipsis_lines": {"most": 0.6}, "bullet_lines": {"from_lines": 9}}
+    rules = {rule.signal: rule for rule in build(profiles={"zh": changes}).profiles["zh"]}
+    assert (rules["ellipsis_lines"].most, rules["ellipsis_lines"].from_lines) == (0.6, 4)
+    assert (rules["bullet_lines"].most, rules["bullet_lines"].from_lines) == (0.9, 9)

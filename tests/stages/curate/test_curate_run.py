@@ -15,6 +15,9 @@ from farthing.stages.curate.sources import source_identity
 from farthing.text.corpus import SPLITS, Corpus
 from farthing.text.tokenizer import train_bpe
 
+# Of the embedded sample as bytes: its tokens, and no more of how it was made.
+SAMPLE_DIGEST = "ab06a4ca97d398df7c12a0bdd023581f80805c0c76b7d2c80f6305873b8780bf"
+
 
 def curate(config: CurateConfig, *place: object) -> Corpus:
     made: Curated = curate_with_trail(config, *place)
@@ -129,14 +132,15 @@ def test_copies_of_held_out_text_leave_the_training_side_and_are_counted(tmp_pat
     assert corpus.manifest.detail["dropped"] == dropped
 
 
-def test_too_little_text_to_split_and_bad_domains_are_errors_that_leave_nothing(tmp_path, rows):
+def test_too_little_text_to_split_and_bad_domains_are_errors_that_leave_no_corpus(tmp_path, rows):
     source = write(tmp_path / "x.jsonl", [{**row, "work": "one"} for row in rows])
     with pytest.raises(CorpusError, match="'a' has too little text to split: 1 works"):
         curate(raw(source), tmp_path / "corpus", "k")
     write(tmp_path / "x.jsonl", [{**rows[0], "domain": "../up"}])
     with pytest.raises(CorpusError, match=r"1 of 1 records cannot be read \(bad_domain 1\)"):
         curate(raw(source), tmp_path / "corpus", "k")
-    assert [path.name for path in tmp_path.iterdir()] == ["x.jsonl"]
+    # Finished pieces are kept for whoever names them again.
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".corpus.work", "x.jsonl"]
 
 
 def test_three_works_are_enough_and_each_side_gets_one(tmp_path):
@@ -175,6 +179,8 @@ def test_settings_are_described_and_checked():
 def test_the_embedded_sample_keeps_its_split_and_loses_nothing(tmp_path):
     corpus = curate(CurateConfig(tokenizer="bytes"), tmp_path / "corpus", "k")
     assert corpus.domains == ("code", "en", "maths", "zh")
+    # Another digest is another tokenisation or other text: models of before would not compare.
+    assert corpus.text_digest == SAMPLE_DIGEST
     # It was built with a stricter share, so nothing is near enough to drop.
     assert corpus.manifest.detail["dropped"] == {}
     sides = split_of(corpus)

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 
 from farthing.artifacts.config import parse_config
-from farthing.stages.curate.licences import allows, judge_licences
+from farthing.stages.curate.licences import allows, commonest, judge_licences
+from farthing.stages.curate.phases.decisions import Decisions
 from farthing.stages.curate.settings.licences import LicencesConfig
 
 CONFIG = LicencesConfig(
@@ -69,7 +70,7 @@ def test_an_empty_list_lets_nothing_in():
 def test_every_failing_wording_is_a_reason_of_its_own_and_counted(kind):
     column = pa.array(["GPL-3.0", "MIT", "GPL-3.0", "unstated", "x " * 300, "MIT or x"], type=kind)
     reasons, table = judge_licences(column, CONFIG)
-    assert reasons.dtype == np.int16
+    assert reasons.dtype == np.int32
     assert table == tuple(sorted(table))
     counted = Counter(table[code] if code >= 0 else None for code in reasons)
     long = "licence:" + ("x " * 300)[:80]
@@ -88,3 +89,27 @@ def test_a_slice_and_an_empty_batch():
 def test_the_settings_are_read_from_plain_lists():
     config = parse_config(LicencesConfig, {"allow": ["MIT"], "unstated": "drop"}, where="test")
     assert config == LicencesConfig(allow=("MIT",), unstated="drop")
+
+
+def test_as_many_wordings_as_documents_are_judged_and_the_commonest_told():
+    count = 40_000
+    wordings = [f"Copyright {n} of nobody" for n in range(count)]
+    # Wording n stands n % 3 + 1 times.
+    column = pa.array([wording for n, wording in enumerate(wordings) for _ in range(n % 3 + 1)])
+    reasons, table = judge_licences(column, CONFIG)
+    assert [table[code] for code in reasons] == [f"licence:{each}" for each in column.to_pylist()]
+    codes, told = commonest(reasons, table)
+    thrice = sorted(f"licence:{each}" for n, each in enumerate(wordings) if n % 3 == 2)
+    assert told == (*thrice[:100], "licence:other wordings")
+    counted = Counter(told[code] for code in codes)
+    assert counted == dict.fromkeys(thrice[:100], 3) | {told[-1]: len(column) - 300}
+    decisions = Decisions(np.zeros(len(column), dtype=np.bool_))
+    decisions.drop_by("licence", table, reasons)
+    assert decisions.by_reason() == dict(Counter(table[code] for code in reasons))
+
+
+def test_few_wordings_are_all_told():
+    codes = np.array([1, -1, 0], dtype=np.int32)
+    told, table = commonest(codes, ["licence:A", "licence:B"])
+    assert told.tolist() == [1, -1, 0]
+    assert table == ("licence:A", "licence:B")

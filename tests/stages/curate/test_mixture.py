@@ -119,6 +119,53 @@ def test_a_domain_that_is_not_there_is_refused_by_name():
         make_mixture(settings, TOKENS)
 
 
+STREAMS = {"en.1": "en", "en.2": "en", "en.3": "en"}
+DIVIDED = {
+    **{"en": 0, "zh": 1_000_000, "code": 1_000},
+    **{"en.1": 1_000_000, "en.2": 2_000_000, "en.3": 5_000_000},
+}
+
+
+def shares_of_streams(**settings) -> dict[str, tuple[float, ...]]:
+    mixture = make_mixture(config(**settings), DIVIDED, STREAMS)
+    assert mixture is not None
+    domains = {each.stream: each.domain for each in mixture.streams}
+    assert domains == {**STREAMS, "zh": "zh", "code": "code"}
+    return {each.stream: each.weights for each in mixture.streams}
+
+
+def test_by_temperature_a_divided_domain_counts_as_a_whole():
+    # As of 8000 : 1000 : 1 above; the 20 of en are shared out as 1 : 2 : 5.
+    found = shares_of_streams(by="temperature", size_exponent=1 / 3)
+    parts = {"en.1": 2.5, "en.2": 5.0, "en.3": 12.5, "zh": 10.0, "code": 1.0}
+    assert found == {name: (pytest.approx(part / 31),) for name, part in parts.items()}
+
+
+def test_by_hand_a_part_or_a_divided_domain_is_weighed():
+    phases = [{"until": 0.8}, {"until": 1.0, "weights": {"en.1": 3, "zh": 1}}]
+    assert shares_of_streams(by="hand", weights={"en": 8, "zh": 2}, phases=phases) == {
+        "en.1": (pytest.approx(0.1), 0.75),
+        "en.2": (pytest.approx(0.2), 0.0),
+        "en.3": (pytest.approx(0.5), 0.0),
+        "zh": (pytest.approx(0.2), 0.25),
+        "code": (0.0, 0.0),
+    }
+
+
+def test_a_domain_and_its_part_are_not_weighed_at_a_time():
+    with pytest.raises(ConfigError, match=r"names 'en' and its part 'en\.2'"):
+        shares_of_streams(by="hand", weights={"en": 1, "en.2": 1})
+
+
+@pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0])
+def test_what_has_no_training_text_is_not_drawn_from(exponent):
+    tokens = {**TOKENS, "gone": 0}
+    mixture = make_mixture(config(by="temperature", size_exponent=exponent), tokens)
+    assert {each.stream: each.weights for each in mixture.streams}["gone"] == (0.0,)
+    with pytest.raises(ConfigError, match="weighs 'gone', of which no training text is left"):
+        make_mixture(config(by="hand", weights={"en": 1, "gone": 1}), tokens)
+
+
 def test_training_reads_the_mixture_that_the_corpus_states_unless_it_has_its_own(tmp_path):
     phases = [{"until": 0.5}, {"until": 1.0, "weights": {"zh": 3, "en": 1}}]
     settings = config(by="hand", weights={"en": 1}, phases=phases)

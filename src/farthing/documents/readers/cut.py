@@ -74,5 +74,6 @@ def _between(file: SourceFile, marks: Marks) -> Iterator[Span]:
     places = [place for place in marks.places if place[0] < marks.end] or [(0, 1)]
     ends = [*(position for position, _ in places[1:]), marks.end]
     for (first, record), last in zip(places, ends, strict=True):
-        truncated = marks.truncated and last == marks.end
-        yield Span(file, first, last, record, last - first, truncated)
+        is_last = last == marks.end
+        cut_short, trailing = marks.truncated and is_last, marks.trailing and is_last
+        yield Span(file, first, last, record, last - first, cut_short, trailing)

@@ -6,6 +6,7 @@ import glob
 import os
 import re
 import stat
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,8 @@ class SourceFile:
     Attributes:
         number: its place among the files of the run, from 0.
         path: where it is.
-        name: its path below the folder or pattern that was given: part of its identity.
+        name: its path below the folder or pattern that was given, with as many folders above that
+            as tell it apart from the other files of the run: part of its identity.
         kind: how it is read.
         size: bytes on the disk.
         modified_ns: when it was last written, to notice a change while it is read.
@@ -93,7 +95,7 @@ def find_files(paths: Sequence[str | Path]) -> tuple[SourceFile, ...]:
     """
     if not paths:
         raise CorpusError("no sources are named", remedy="name files or folders under `sources`")
-    found: list[SourceFile] = []
+    found: list[tuple[Path, str]] = []
     seen: dict[str, Path] = {}
     for given in paths:
         for path, name in _under(given):
@@ -104,8 +106,11 @@ def find_files(paths: Sequence[str | Path]) -> tuple[SourceFile, ...]:
                     remedy="name every file only once",
                 )
             seen[real] = path
-            found.append(_source_file(len(found), path, name))
-    return tuple(found)
+            found.append((path, name))
+    return tuple(
+        _source_file(number, path, name)
+        for number, ((path, _), name) in enumerate(zip(found, _told_apart(found), strict=True))
+    )
 
 
 def identities(files: Sequence[SourceFile]) -> list[list[str]]:
@@ -120,6 +125,30 @@ def identities(files: Sequence[SourceFile]) -> list[list[str]]:
 def suffix_of(name: str) -> str | None:
     """The suffix of `KINDS` that a name ends in."""
     return next((suffix for suffix in KINDS if name.lower().endswith(suffix)), None)
+
+
+def _told_apart(found: Sequence[tuple[Path, str]]) -> list[str]:
+    """Names of which no two are equal: where they would be, folders above them stand in front.
+
+    Documents without an id of their own are called by these names, so equal ones would make two
+    documents one. Only as many folders are named as it takes: data may be moved.
+    """
+    names = [name for _, name in found]
+    clashing = _clashing(names)
+    while clashing:
+        for place in clashing:
+            parts = Path(os.path.abspath(found[place][0])).parts
+            # One part more than the name has; the whole path can clash with no other.
+            depth = names[place].count("/") + 2
+            names[place] = Path(*parts[-depth:]).as_posix()
+        clashing = _clashing(names)
+    return names
+
+
+def _clashing(names: Sequence[str]) -> list[int]:
+    """Places of the names that stand there more than once."""
+    count = Counter(names)
+    return [place for place, name in enumerate(names) if count[name] > 1]
 
 
 def _under(given: str | Path) -> list[tuple[Path, str]]:

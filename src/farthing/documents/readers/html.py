@@ -15,6 +15,10 @@ from farthing.errors import MissingExtraError
 
 _LANGUAGE = re.compile(r"\s*([A-Za-z]{2,3})(?:[-_][A-Za-z0-9]{1,8})*\s*")
 _LICENCE = "link[rel~=license][href], a[rel~=license][href]"
+_MOST_DEPTH = 512  # of elements; Chromium's parser nests no deeper
+_DEEPER = " > ".join("*" * (_MOST_DEPTH + 1))
+BAD_CHARSET = "its bytes do not fit the encoding that it names"
+TOO_DEEP = f"elements nest more than {_MOST_DEPTH} deep"
 _BYTE_ORDER_MARKS = {
     b"\xef\xbb\xbf": "utf-8-sig",
     b"\xff\xfe": "utf-16",
@@ -37,14 +41,19 @@ class Page:
     licence: str
 
 
-def page_of(html: str) -> Page:
+def page_of(html: str) -> Page | None:
     """The main content of a page, without menus, footers and the texts of pictures.
+
+    None where elements nest deeper than any browser shows them: finding the main content takes
+    time by the square of the depth.
 
     Raises:
         MissingExtraError: `farthing[web]` is not installed.
     """
     web = _resiliparse()
     tree = web.HTMLTree.parse(html)
+    if html.count("<") > _MOST_DEPTH - 3 and tree.document.query_selector(_DEEPER) is not None:
+        return None
     text = web.extract_plain_text(tree, main_content=True, alt_texts=False)
     root = tree.document.query_selector("html")
     stated = _LANGUAGE.fullmatch((root.getattr("lang") if root else "") or "")

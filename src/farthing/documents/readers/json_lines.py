@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import orjson
 
 from farthing.documents.readers.lines import TooLong, bounded_lines
@@ -16,8 +17,13 @@ from farthing.documents.refusals import Refuse
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-def json_rows(span: Span, reading: Reading, refuse: Refuse) -> Iterator[tuple[int, Row]]:
-    """(line, object) of every line of a span that holds one; blank lines are passed over.
+# Of lists and objects of one record, and of what stands in them: each takes some hundred bytes.
+_MOST_VALUES = 1 << 21
+_OPENS_OR_PARTS = (b"{", b"[", b",")
+
+
+def json_rows(span: Span, reading: Reading, refuse: Refuse) -> Iterator[tuple[int, Row, int]]:
+    """(line, object, bytes) of every line of a span that holds one; blank lines are passed over.
 
     Raises:
         CorpusError: the file is damaged or cannot be read; or `refuse` raises it.
@@ -26,20 +32,36 @@ def json_rows(span: Span, reading: Reading, refuse: Refuse) -> Iterator[tuple[in
     with opened_at(span.file, span.first) as opened:
         for number, line in bounded_lines(opened.read, span.last - span.first, span.record, most):
             if isinstance(line, TooLong):
-                refuse(number, "too_long", f"{line.size} bytes")
+                refuse(number, "too_long", f"{line.size} bytes", line.size)
                 continue
             if number == 1:
                 line = line.removeprefix(_BYTE_ORDER_MARK)
+            if len(line) > _MOST_VALUES and _is_too_wide(line):
+                refuse(number, "too_wide", f"more than {_MOST_VALUES} values", len(line))
+                continue
             try:
                 row = orjson.loads(line)
             except orjson.JSONDecodeError as error:
                 if line.strip():
-                    refuse(number, *_why(line, error))
+                    refuse(number, *_why(line, error), len(line))
                 continue
             if isinstance(row, dict):
-                yield number, row
+                yield number, row, len(line)
             else:
-                refuse(number, "not_object", f"{line[:60]!r}")
+                refuse(number, "not_object", f"{line[:60]!r}", len(line))
+
+
+def _is_too_wide(line: bytes) -> bool:
+    """Whether a line holds more values than are taken apart; what stands in strings is none."""
+    if sum(map(line.count, _OPENS_OR_PARTS)) <= _MOST_VALUES:
+        return False
+    bare = line.replace(b"\\\\", b"").replace(b'\\"', b"")
+    codes = np.frombuffer(bare, dtype=np.uint8)
+    outside = ~np.bitwise_xor.accumulate(codes == ord('"'))
+    return (
+        sum(int(np.count_nonzero(outside & (codes == ord(each)))) for each in _OPENS_OR_PARTS)
+        > _MOST_VALUES
+    )
 
 
 def _why(line: bytes, error: orjson.JSONDecodeError) -> tuple[str, str]:

@@ -16,11 +16,13 @@ class Marks:
         places: (position, number of the record that begins there), ascending, from (0, 1) on.
         end: where the last whole record ends.
         truncated: the file was cut short; what stands behind `end` is lost.
+        trailing: what stands behind its packed bytes is none of it, and was passed over.
     """
 
     places: list[tuple[int, int]] = field(default_factory=lambda: [(0, 1)])
     end: int = 0
     truncated: bool = False
+    trailing: bool = False
 
 
 def line_marks(file: SourceFile, step: int) -> Marks:
@@ -48,6 +50,6 @@ def line_marks(file: SourceFile, step: int) -> Marks:
             last = block.rfind(b"\n")
             lines_end = position + last + 1 if last >= 0 else lines_end
             position += len(block)
-        marks.truncated = opened.truncated
+        marks.truncated, marks.trailing = opened.truncated, opened.trailing
     marks.end = lines_end if marks.truncated else position
     return marks

@@ -18,6 +18,7 @@ class Span:
         record: line, row or WARC record that it begins with, from 1.
         size: unpacked bytes.
         truncated: the file was cut short behind this span.
+        trailing: behind the packed bytes of the file stands something else.
     """
 
     file: SourceFile
@@ -26,6 +27,7 @@ class Span:
     record: int
     size: int
     truncated: bool = False
+    trailing: bool = False
 
 
 @dataclass(frozen=True)

@@ -44,12 +44,14 @@ def read_piece(
     builder = BatchBuilder(reading, refusals)
     for span in piece.spans:
         builder.begin(span.file)
-        for record, row in _rows(span, reading, builder):
-            if (batch := builder.add(record, row)) is not None:
+        for record, row, size in _rows(span, reading, builder):
+            if (batch := builder.add(record, row, size)) is not None:
                 yield batch
         refusals.records[span.file.number] += builder.end()
         if span.truncated:
             builder.refuse(0, "truncated_file", f"behind byte {span.last} of what it unpacks to")
+        if span.trailing:
+            builder.refuse(0, "trailing_bytes", "behind the last member of the gzip file")
         span.file.check_unchanged()
     if (batch := builder.take()) is not None:
         yield batch
@@ -67,14 +69,15 @@ def read_documents(paths: Sequence[str | Path]) -> Iterator[Document]:
             yield from documents_of(batch)
 
 
-def _rows(span: Span, reading: Reading, builder: BatchBuilder) -> Iterator[tuple[int, Row]]:
+def _rows(span: Span, reading: Reading, builder: BatchBuilder) -> Iterator[tuple[int, Row, int]]:
+    """(place, fields, bytes in the file) of every record of a span."""
     if span.size == 0:
         if not span.truncated:
             builder.refuse(0, "empty_file")
     elif span.file.kind == "json_lines":
         yield from json_rows(span, reading, builder.refuse)
     elif span.file.kind == "parquet":
-        yield from parquet_rows(span, reading)
+        yield from parquet_rows(span, reading, builder.refuse)
     elif span.file.kind == "warc":
         yield from warc_rows(span, reading, builder.refuse)
     else:

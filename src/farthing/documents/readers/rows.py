@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from farthing.documents.batch import SCHEMA, UNDETERMINED, UNSTATED
 from farthing.documents.readers.files import SourceFile
-from farthing.documents.readers.html import page_of
+from farthing.documents.readers.html import TOO_DEEP, page_of
 from farthing.documents.readers.options import USUAL_NAMES, Reading
 from farthing.documents.refusals import Refusals
 
@@ -50,16 +50,21 @@ class BatchBuilder:
         """Number of rows that were kept since `begin`."""
         return self._kept
 
-    def refuse(self, record: int, reason: str, detail: str = "") -> None:
-        """Count a record of the current file that cannot be read.
+    def refuse(self, record: int, reason: str, detail: str = "", size: int = 0) -> None:
+        """Count a record of the current file, of `size` bytes, that cannot be read.
 
         Raises:
             CorpusError: if reading is strict.
         """
-        self._refusals.add(reason, self._file, record, detail)
+        self._refusals.add(reason, self._file, record, detail, size)
 
-    def add(self, record: int, row: Row) -> pa.RecordBatch | None:
+    def add(self, record: int, row: Row, raw_bytes: int) -> pa.RecordBatch | None:
         """Take a row; returns the batch that was complete before it, if this one did not fit.
+
+        Args:
+            record: its place in the file.
+            row: its fields.
+            raw_bytes: of it in the file, unpacked.
 
         Raises:
             CorpusError: the row is refused, and reading is strict.
@@ -68,11 +73,11 @@ class BatchBuilder:
         try:
             values = self._checked(record, row)
         except _Refused as refused:
-            self.refuse(record, refused.reason, refused.detail)
+            self.refuse(record, refused.reason, refused.detail, raw_bytes)
             return None
         size = len(values[_TEXT])
         if size > self._reading.most_document_bytes:
-            self.refuse(record, "too_long", f"{size} bytes")
+            self.refuse(record, "too_long", f"{size} bytes", raw_bytes)
             return None
         fits = self._size + size <= BATCH_BYTES and len(self._rows) < BATCH_ROWS
         full = None if fits else self.take()
@@ -104,6 +109,8 @@ class BatchBuilder:
         licence = self._licence(row)
         if form == "html":
             page = page_of(text)
+            if page is None:
+                raise _Refused("too_deep", TOO_DEEP)
             text, language = page.text, language or page.language
             licence = licence or page.licence
         if not text or text.isspace():

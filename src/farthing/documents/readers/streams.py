@@ -33,9 +33,11 @@ class Stream(Protocol):
 
     Attributes:
         truncated: the file ends too early; known once `read` has returned nothing.
+        trailing: behind its packed bytes stands something else; known then too.
     """
 
     truncated: bool
+    trailing: bool
 
     def read(self, size: int) -> bytes:
         """The next 1 to `size` bytes; none at the end."""
@@ -43,6 +45,7 @@ class Stream(Protocol):
 
 class _Plain:
     truncated = False
+    trailing = False
 
     def __init__(self, raw: BinaryIO) -> None:
         self._raw = raw
@@ -52,9 +55,13 @@ class _Plain:
 
 
 class _Gzip:
-    """Not the standard library's reader: that one loses what stood before the place of a cut."""
+    """Not the standard library's reader: that one loses what stood before the place of a cut.
+
+    Bytes behind the last member that begin no other are passed over, as gzip itself does.
+    """
 
     truncated = False
+    trailing = False
 
     def __init__(self, raw: BinaryIO) -> None:
         self._raw = raw
@@ -63,9 +70,10 @@ class _Gzip:
         self._begun = False
 
     def read(self, size: int) -> bytes:
-        while True:
+        while not self.trailing:
             if self._member.eof:
                 self._next_member()
+                continue
             self._packed = self._packed or self._raw.read(_PACKED_BYTES)
             unpacked = self._member.decompress(self._packed, size)
             if not self._packed and not unpacked:
@@ -76,18 +84,23 @@ class _Gzip:
             self._packed = self._member.unused_data or self._member.unconsumed_tail
             if unpacked:
                 return unpacked
+        return b""
 
     def _next_member(self) -> None:
         """Members follow one another; zeros behind one are padding, as for gzip itself."""
         self._packed = self._packed.lstrip(b"\0")
         while not self._packed and (more := self._raw.read(_PACKED_BYTES)):
             self._packed = more.lstrip(b"\0")
+        if len(self._packed) == 1:
+            self._packed += self._raw.read(1)
+        self.trailing = not _GZIP_MAGIC.startswith(self._packed[:2])
         self._member = zlib.decompressobj(_GZIP_FORMAT)
         self._begun = False
 
 
 class _Zstd:
     truncated = False
+    trailing = False
 
     def __init__(self, raw: BinaryIO, size: int) -> None:
         self._raw, self._size = raw, size
@@ -138,6 +151,11 @@ class OpenFile:
     def truncated(self) -> bool:
         """Whether the file was found to end too early."""
         return self._stream.truncated
+
+    @property
+    def trailing(self) -> bool:
+        """Whether something else was found behind its packed bytes."""
+        return self._stream.trailing
 
     def read(self, size: int) -> bytes:
         """The next 1 to `size` unpacked bytes; none at the end.

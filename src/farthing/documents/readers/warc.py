@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from farthing.documents.readers.files import SourceFile
-from farthing.documents.readers.html import decoded
+from farthing.documents.readers.html import BAD_CHARSET, decoded
 from farthing.documents.readers.marks import Marks
 from farthing.documents.readers.options import Reading
 from farthing.documents.readers.piece import Span
@@ -41,14 +41,16 @@ def record_marks(file: SourceFile, step: int) -> Marks:
             whole = record.reader.consume() == record.content_length
         while opened.read(BLOCK_BYTES):
             pass
-        marks.truncated = opened.truncated or not whole
+        marks.truncated, marks.trailing = opened.truncated or not whole, opened.trailing
         if not marks.truncated:
             marks.end = opened.position
     return marks
 
 
-def warc_rows(span: Span, reading: Reading, refuse: Refuse) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(record, row) of the pages of a span; records of every type count, from 1 in the file.
+def warc_rows(
+    span: Span, reading: Reading, refuse: Refuse
+) -> Iterator[tuple[int, dict[str, Any], int]]:
+    """(record, row, bytes) of the pages of a span; records of every type count, from 1 in the file.
 
     Requests, pictures and the like are no documents: `refuse` counts answers other than 200 and
     other types than text under reasons of their own.
@@ -66,18 +68,20 @@ def warc_rows(span: Span, reading: Reading, refuse: Refuse) -> Iterator[tuple[in
             if form is None:
                 continue
             if form not in ("html", "text"):
-                refuse(number, *form.split(":", 1))
+                reason, _, detail = form.partition(":")
+                refuse(number, reason, detail, record.content_length)
             elif record.content_length > most:
-                refuse(number, "too_long", f"{record.content_length} bytes")
+                size = record.content_length
+                refuse(number, "too_long", f"{size} bytes", size)
             elif len(data := record.reader.read(most + 1)) > most:
                 # Packed by the server: it unpacks to more than the record's length.
-                refuse(number, "too_long", f"more than {most} bytes")
+                refuse(number, "too_long", f"more than {most} bytes", len(data))
             elif (text := decoded(data, record.http_charset)) is None:
-                refuse(number, "bad_charset", "its bytes do not fit the encoding that it names")
+                refuse(number, "bad_charset", BAD_CHARSET, len(data))
             else:
                 address = record.headers.get("WARC-Target-URI") or ""
                 values = (record.record_id, text, address, form)
-                yield number, dict(zip(own.values(), values, strict=True))
+                yield number, dict(zip(own.values(), values, strict=True)), len(data)
 
 
 def _form(record: Any) -> str | None:  # noqa: ANN401 - of an untyped library

@@ -44,6 +44,15 @@ class DomainFacts:
 
 
 @dataclass(frozen=True)
+class StreamFacts:
+    """A part of the training text of a domain: that with scores of quality in a range."""
+
+    domain: str
+    least_quality: float
+    most_quality: float
+
+
+@dataclass(frozen=True)
 class SourceFacts:
     """All documents of one source under one licence, all splits together."""
 
@@ -61,7 +70,8 @@ class DataFacts:
         digest: its content digest.
         tokenizer: its kind.
         vocab_size: token ids.
-        domains: sorted by name.
+        domains: sorted by name; of a divided domain the held-out text, and each stream by itself.
+        streams: of training text that is divided by quality; empty where none is.
         mixture_is_set: whether the recipe or the corpus weighs the domains; else they count as
             long as they are.
         sources: the largest first, at most some tens.
@@ -75,6 +85,7 @@ class DataFacts:
     tokenizer: str
     vocab_size: int
     domains: tuple[DomainFacts, ...]
+    streams: dict[str, StreamFacts]
     mixture_is_set: bool
     sources: tuple[SourceFacts, ...]
     more_sources: int
@@ -90,7 +101,7 @@ class DataFacts:
 def read_data(corpus: Corpus, mixture: Mapping[str, float] | None) -> DataFacts:
     """Add up a corpus whose digests were compared; `mixture` as in the recipe."""
     detail = corpus.manifest.detail
-    mixture = _stated(corpus) if mixture is None else mixture
+    mixture = _stated(corpus) if mixture is None else corpus.spread(mixture)
     grouped = _group_documents(corpus)
     sources = sorted(
         (
@@ -105,6 +116,7 @@ def read_data(corpus: Corpus, mixture: Mapping[str, float] | None) -> DataFacts:
         tokenizer=str(detail["tokenizer"]["kind"]),
         vocab_size=corpus.vocab_size,
         domains=_domains(corpus.domains, detail["splits"], mixture),
+        streams=_streams(detail.get("streams", {})),
         mixture_is_set=mixture is not None,
         sources=tuple(listed),
         more_sources=len(rest),
@@ -112,6 +124,13 @@ def read_data(corpus: Corpus, mixture: Mapping[str, float] | None) -> DataFacts:
         licences=_licences(sources),
         dropped={str(reason): int(count) for reason, count in detail.get("dropped", {}).items()},
     )
+
+
+def _streams(stated: Mapping[str, Any]) -> dict[str, StreamFacts]:
+    return {
+        name: StreamFacts(str(part["domain"]), part["least_quality"], part["most_quality"])
+        for name, part in stated.items()
+    }
 
 
 def _stated(corpus: Corpus) -> dict[str, float] | None:

@@ -12,6 +12,8 @@ from farthing.artifacts.manifest import MANIFEST_NAME, Manifest, read_manifest, 
 from farthing.artifacts.settings import load_settings
 from farthing.artifacts.trail import TRAIL_NAMES, Trail, read_trail
 from farthing.artifacts.workspace import Workspace
+from farthing.documents.refusals import Refusal
+from farthing.documents.refused import REFUSED_NAME, count_files, files_not_whole
 from farthing.errors import ArtifactError, UsageError
 from farthing.flow.opening import RECIPE_NAME
 from farthing.ledger.bill import read_accounts
@@ -49,6 +51,8 @@ class TrailFacts:
         cost: of those runs, failed ones included; None where the book names none.
         mixture: as the corpus states it, or each domain by its share of the text.
         runs: trained on it, by name.
+        not_whole: the first files that were empty, cut short or followed by something else.
+        not_whole_files: how many they are.
     """
 
     folder: str
@@ -59,6 +63,8 @@ class TrailFacts:
     cost: Figures | None
     mixture: Mixture
     runs: tuple[RunOnCorpus, ...]
+    not_whole: tuple[Refusal, ...] = ()
+    not_whole_files: int = 0
 
 
 def has_trail(directory: Path) -> bool:
@@ -80,7 +86,7 @@ def read_trail_facts(workspace: Workspace, name: str | None) -> TrailFacts:
     """
     directory = find_corpus_folder(workspace, name)
     corpus = Corpus.open(directory, verify=False)
-    listed = [each for each in TRAIL_NAMES if each in corpus.manifest.files]
+    listed = [each for each in (*TRAIL_NAMES, REFUSED_NAME) if each in corpus.manifest.files]
     verify_files(directory, corpus.manifest, required=listed)
     trail = read_trail(directory)
     if trail is None:
@@ -101,7 +107,9 @@ def read_trail_facts(workspace: Workspace, name: str | None) -> TrailFacts:
         steps=steps,
         cost=cost,
         mixture=mixture,
-        runs=_runs(workspace, corpus.digest, mixture),
+        runs=_runs(workspace, corpus, mixture),
+        not_whole=files_not_whole(directory),
+        not_whole_files=count_files(corpus.manifest.detail.get("refused", {})),
     )
 
 
@@ -152,32 +160,36 @@ def _cost(workspace: Workspace, manifest: Manifest) -> tuple[tuple[StepLine, ...
 
 def _by_size(data: DataFacts) -> Mixture:
     """Each domain by its share of the training tokens, as training without a mixture draws."""
+    divided = {stream.domain for stream in data.streams.values()}
     return Mixture(
         streams=tuple(
             MixedStream(
                 stream=domain.name,
-                domain=domain.name,
+                domain=data.streams[domain.name].domain
+                if domain.name in data.streams
+                else domain.name,
                 tokens=domain.splits["train"].tokens,
                 weights=(domain.share,),
             )
             for domain in data.domains
+            if domain.name not in divided
         )
     )
 
 
-def _runs(workspace: Workspace, corpus: str, mixture: Mixture) -> tuple[RunOnCorpus, ...]:
+def _runs(workspace: Workspace, corpus: Corpus, mixture: Mixture) -> tuple[RunOnCorpus, ...]:
     found = []
     for path in sorted(workspace.runs.glob(f"[!.]*/{SUPERNET_ROOM}/{MANIFEST_NAME}")):
         origin = read_manifest(path.parent, kind=SUPERNET).detail
-        if origin.get("corpus") != corpus:
+        if origin.get("corpus") != corpus.digest:
             continue
         place, tokens = path.parent.parent, int(origin["tokens"])
-        drawn = _own_mixture(place / RECIPE_NAME, mixture)
+        drawn = _own_mixture(place / RECIPE_NAME, corpus, mixture)
         found.append(RunOnCorpus(place.name, tokens, drawn.epochs(tokens)))
     return tuple(found)
 
 
-def _own_mixture(path: Path, mixture: Mixture) -> Mixture:
+def _own_mixture(path: Path, corpus: Corpus, mixture: Mixture) -> Mixture:
     """That of the run's recipe where it sets one, else the corpus' own."""
     try:
         recipe: dict[str, Any] = json.loads(path.read_bytes())
@@ -188,6 +200,7 @@ def _own_mixture(path: Path, mixture: Mixture) -> Mixture:
         ) from error
     if weights is None:
         return mixture
+    weights = corpus.spread(weights)
     whole = sum(weights.values()) or 1.0
     streams = tuple(
         each.model_copy(update={"weights": (weights.get(each.stream, 0.0) / whole,)})

@@ -79,10 +79,11 @@ class SharesView:
 
 @dataclass(frozen=True)
 class StreamRow:
-    """How often one stream is read."""
+    """How often one stream is read; `quality` is empty where its domain is not divided."""
 
     stream: str
     domain: str
+    quality: str
     tokens: int
     weights: tuple[str, ...]
     once: str
@@ -323,6 +324,7 @@ def _streams(facts: TrailFacts) -> tuple[StreamRow, ...]:
         StreamRow(
             stream=each.stream,
             domain=each.domain,
+            quality=_quality(facts, each.stream),
             tokens=each.tokens,
             weights=tuple(percent(weight) for weight in each.weights),
             once=_once(facts, each.stream),
@@ -330,6 +332,11 @@ def _streams(facts: TrailFacts) -> tuple[StreamRow, ...]:
         )
         for each in facts.mixture.streams
     )
+
+
+def _quality(facts: TrailFacts, stream: str) -> str:
+    part = facts.data.streams.get(stream)
+    return f"{plain(part.least_quality)} to {plain(part.most_quality)}" if part else ""
 
 
 def _once(facts: TrailFacts, stream: str) -> str:

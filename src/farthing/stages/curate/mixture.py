@@ -12,40 +12,51 @@ from farthing.artifacts.canonical import digest_file, sha256_hex
 from farthing.artifacts.curation import MixedStream, Mixture
 from farthing.errors import ConfigError
 from farthing.stages.curate.settings.mixture import MixtureConfig
+from farthing.text.streams import spread
 
 
-def make_mixture(config: MixtureConfig, tokens: Mapping[str, int]) -> Mixture | None:
+def make_mixture(
+    config: MixtureConfig, tokens: Mapping[str, int], domains: Mapping[str, str] | None = None
+) -> Mixture | None:
     """The mixture of a corpus.
+
+    What weighs a domain, be it a number or a power of its size, is shared out among its streams by
+    their tokens, where its text is divided into such.
 
     Args:
         config: how.
-        tokens: of the training text of each domain.
+        tokens: of the training text of each domain and stream.
+        domains: stream -> the domain that it is a part of; None where no domain is divided.
 
     Returns:
         Shares that sum to one in each phase; None where training draws by size anyway.
 
     Raises:
-        ConfigError: weights for a domain that is not there, or none above zero.
+        ConfigError: weights for a domain that is not there or has no training text, none above
+            zero, or those of a domain and of its streams at a time.
     """
     if not config.stated:
         return None
-    main = _shares(_main_weights(config, tokens), tokens, "corpus.mixture")
+    domains = domains or {}
+    # A divided domain has no text of its own: its streams are drawn from.
+    tokens = {name: size for name, size in tokens.items() if name not in domains.values()}
+    main = _shares(_main_weights(config, tokens, domains), domains, tokens, "corpus.mixture")
     phases = [
         main
         if phase.weights is None
-        else _shares(phase.weights, tokens, f"phase {number} of corpus.mixture")
+        else _shares(phase.weights, domains, tokens, f"phase {number} of corpus.mixture")
         for number, phase in enumerate(config.phases, start=1)
     ] or [main]
     return Mixture(
         until=tuple(phase.until for phase in config.phases) or (1.0,),
         streams=tuple(
             MixedStream(
-                stream=domain,
-                domain=domain,
-                tokens=tokens[domain],
-                weights=tuple(phase.get(domain, 0.0) for phase in phases),
+                stream=name,
+                domain=domains.get(name, name),
+                tokens=tokens[name],
+                weights=tuple(phase.get(name, 0.0) for phase in phases),
             )
-            for domain in sorted(tokens)
+            for name in sorted(tokens)
         ),
     )
 
@@ -81,24 +92,40 @@ def read_too_often(mixture: Mixture, tokens: int, most_epochs: float) -> list[st
     ]
 
 
-def _main_weights(config: MixtureConfig, tokens: Mapping[str, int]) -> Mapping[str, float]:
+def _main_weights(
+    config: MixtureConfig, tokens: Mapping[str, int], domains: Mapping[str, str]
+) -> Mapping[str, float]:
     if config.weights is not None:
         return config.weights
     if config.searched is not None:
         return _searched_weights(Path(config.searched))
     power = config.size_exponent if config.by == "temperature" else 1.0
-    largest = max(tokens.values(), default=1) or 1
-    return {domain: (size / largest) ** power for domain, size in tokens.items()}
+    sizes: dict[str, int] = {}
+    for name, size in tokens.items():
+        domain = domains.get(name, name)
+        sizes[domain] = sizes.get(domain, 0) + size
+    largest = max(sizes.values(), default=1) or 1
+    # Nothing to the power of 0 is 1: a domain without text would be drawn from.
+    return {domain: (size / largest) ** power for domain, size in sizes.items() if size}
 
 
 def _shares(
-    weights: Mapping[str, float], tokens: Mapping[str, int], where: str
+    weights: Mapping[str, float],
+    domains: Mapping[str, str],
+    tokens: Mapping[str, int],
+    where: str,
 ) -> dict[str, float]:
+    weights = spread(weights, domains, tokens)
     unknown = sorted(set(weights) - set(tokens))
     if unknown:
         raise ConfigError(
             f"{where} names {', '.join(map(repr, unknown))}, which the corpus does not have",
             remedy=f"its domains are: {', '.join(sorted(tokens))}",
+        )
+    if empty := sorted(name for name, weight in weights.items() if weight and not tokens[name]):
+        raise ConfigError(
+            f"{where} weighs {', '.join(map(repr, empty))}, of which no training text is left",
+            remedy="give it weight 0, or look at what curation dropped",
         )
     whole = math.fsum(weights.values())
     if not whole > 0:

@@ -28,13 +28,17 @@ _OWN = "set in the recipe"
 
 @dataclass(frozen=True)
 class Rule:
-    """A signal's range, and who says so; texts of fewer than `from_characters` always pass."""
+    """A signal's range, and who says so.
+
+    Texts of fewer than `from_characters` or `from_lines` always pass.
+    """
 
     signal: str
     least: float | None
     most: float | None
     source: str
     from_characters: int = 0
+    from_lines: int = 0
 
     def __post_init__(self) -> None:
         assert self.signal in SIGNALS
@@ -92,11 +96,29 @@ def shipped_profiles() -> Mapping[str, Mapping[str, Rule]]:
                 limits.get("most"),
                 limits["source"],
                 limits.get("from_characters", 0),
+                limits.get("from_lines", 0),
             )
             for signal, limits in rules.items()
         }
         for name, rules in read.items()
     }
+
+
+def profile_codes(book: RuleBook, names: Collection[str], where: str) -> list[int]:
+    """The codes of some profiles.
+
+    Args:
+        book: the rules.
+        names: of the profiles.
+        where: the setting that names them, for errors.
+
+    Raises:
+        ConfigError: there is no such profile.
+    """
+    for name in names:
+        _known(name, (*book.profiles, NO_PROFILE), "profile", where)
+    places = {name: code for code, name in enumerate(book.profiles)} | {NO_PROFILE: -1}
+    return [places[name] for name in names]
 
 
 def choose_profiles(
@@ -158,8 +180,7 @@ def _changed(rule: Rule | None, signal: str, limits: LimitsConfig, where: str) -
         raise ConfigError(
             f"{where}: least {least:g} is more than most {most:g}", remedy="correct one of them"
         )
-    if "from_characters" in given or rule is None:
-        beginning = limits.from_characters
-    else:
-        beginning = rule.from_characters
-    return Rule(signal, least, most, _OWN, beginning)
+    beginning = limits if rule is None else rule
+    characters = limits if "from_characters" in given else beginning
+    lines = limits if "from_lines" in given else beginning
+    return Rule(signal, least, most, _OWN, characters.from_characters, lines.from_lines)

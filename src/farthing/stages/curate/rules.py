@@ -53,7 +53,7 @@ def judge(
 def failing(rules: Sequence[Rule], signals: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
     """Which of `rules` each document fails: [D, len(rules)]."""
     fails = np.zeros((len(signals), len(rules)), dtype=np.bool_)
-    lengths = signals[:, _COLUMNS["characters"]]
+    lengths, lines = signals[:, _COLUMNS["characters"]], signals[:, _COLUMNS["lines"]]
     for number, rule in enumerate(rules):
         values = signals[:, _COLUMNS[rule.signal]]
         # A limit is rounded as the signal was: 0.1 of float64 lies below 0.1 of float32.
@@ -61,5 +61,5 @@ def failing(rules: Sequence[Rule], signals: npt.NDArray[np.float32]) -> npt.NDAr
             fails[:, number] |= values < np.float32(rule.least)
         if rule.most is not None:
             fails[:, number] |= values > np.float32(rule.most)
-        fails[:, number] &= lengths >= rule.from_characters
+        fails[:, number] &= (lengths >= rule.from_characters) & (lines >= rule.from_lines)
     return fails

@@ -15,8 +15,7 @@ corpus is whole, so whoever is interrupted goes on.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,6 @@ from farthing.artifacts.storage import staged_directory
 from farthing.artifacts.trail import Trail, write_trail
 from farthing.documents.readers.cut import cut
 from farthing.documents.readers.piece import Piece
-from farthing.errors import CorpusError
 from farthing.execution.run import Report
 from farthing.execution.work import PieceResult
 from farthing.execution.workers import Workers
@@ -37,7 +35,7 @@ from farthing.stages.curate.contamination.items import EvalItem
 from farthing.stages.curate.encode import EncodedPiece, join_pieces
 from farthing.stages.curate.mixture import describe_mixture, make_mixture
 from farthing.stages.curate.phases.borrowed import Borrowed
-from farthing.stages.curate.phases.decide import decide
+from farthing.stages.curate.phases.decide import Decided, decide
 from farthing.stages.curate.phases.decisions import added
 from farthing.stages.curate.phases.maps import Maps
 from farthing.stages.curate.phases.rejected import write_refused, write_rejected
@@ -84,7 +82,8 @@ def curate(
         scorer: bits per byte by a model, where the settings ask for it.
 
     Raises:
-        CorpusError: text that is missing, empty, malformed or too little to split.
+        CorpusError: text that is missing, empty, malformed or too little to split; finished pieces
+            are kept.
         WorkspaceError: the disk is full or not writable, or workers were killed.
         InterruptedRunError: finished pieces are kept.
     """
@@ -93,7 +92,7 @@ def curate(
     index = _index(items, config)
     folder = work_folder(directory)
     borrowed = Borrowed.open(config)
-    with Workers(config.workers) as workers, _removed_on_bad_text(folder):
+    with Workers(config.workers) as workers:
         maps = Maps(config, pieces, folder, workers, report)
         columns, refusals = maps.measure(sources, index)
         decided = decide(columns, config, sources.given, index, scorer, refusals, borrowed)
@@ -105,7 +104,7 @@ def curate(
         parts = _parts(pieces, encoded)
         if borrowed is not None:
             parts.append(borrowed.write_piece(folder / "borrowed"))
-        detail = join_pieces(parts, tokenizer, staged, decided.domains, _described(sources))
+        detail = join_pieces(parts, tokenizer, staged, decided.names, _described(sources))
         tokenizer.save(staged)
         trail, told = _write_trail(config, outcome, detail, staged)
         detail |= told | {
@@ -151,16 +150,6 @@ def work_folder(directory: Path) -> Path:
     return directory.with_name(f".{directory.name}.work")
 
 
-@contextmanager
-def _removed_on_bad_text(folder: Path) -> Iterator[None]:
-    """What was finished helps nobody when the text or the settings have to change."""
-    try:
-        yield
-    except CorpusError:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-
-
 def _index(items: Sequence[EvalItem], config: CurateConfig) -> ItemIndex | None:
     return build_index(items) if items and config.reaches("scored") else None
 
@@ -170,21 +159,23 @@ def _write_trail(
 ) -> tuple[Trail, dict[str, Any]]:
     """Write how the text was made; returns the trail, and what the manifest says of it."""
     decided = outcome.decided
-    mixture = _mixture(config, detail)
+    mixture = _mixture(config, decided, detail)
     trail = make_trail(outcome, tokens=_tokens(detail), mixture=mixture)
     write_trail(directory, trail)
     write_refused(outcome.refusals, directory)
     if config.keep_rejected:
         write_rejected(outcome.columns, decided.decisions, directory)
     told = {
-        "domains": list(decided.domains),
+        "domains": list(decided.names),
         "dropped": decided.decisions.by_reason(),
         "flagged": dict(sorted(decided.decisions.flagged.items())),
         "refused": outcome.refusals.by_reason(),
         "quality": None if decided.scores is None else decided.scores.detail,
     }
-    if decided.borrowed is not None:
-        told["held_out_domains"] = list(decided.borrowed.domains)
+    if decided.borrowed is not None or decided.streams is not None:
+        told["held_out_domains"] = list(decided.held_out_domains)
+    if decided.streams is not None:
+        told["streams"] = decided.streams.to_json()
     if mixture is not None:
         told |= describe_mixture(config.mixture, mixture)
     return trail, told
@@ -204,11 +195,12 @@ def _described(sources: Sources) -> list[dict[str, Any]]:
     ]
 
 
-def _mixture(config: CurateConfig, detail: dict[str, Any]) -> Mixture | None:
+def _mixture(config: CurateConfig, decided: Decided, detail: dict[str, Any]) -> Mixture | None:
     if not config.reaches("mixed"):
         return None
+    domains = {} if decided.streams is None else decided.streams.domains
     tokens = {name: count["tokens"] for name, count in detail["splits"]["train"].items()}
-    return make_mixture(config.mixture, tokens)
+    return make_mixture(config.mixture, tokens, domains)
 
 
 def _tokens(detail: dict[str, Any]) -> int:

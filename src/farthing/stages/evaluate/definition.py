@@ -70,6 +70,35 @@ class LeaveOut(Config):
         return _checked_pattern(pattern)
 
 
+class Searched(Config):
+    """How text that is not our prompt holds a question: what curation clears training text of."""
+
+    questions: tuple[str, ...] = Field(
+        default=(),
+        description="templates of the question in each form that is looked for, the barest last; "
+        "left out: the fields of the context",
+    )
+    answers: tuple[tuple[str, ...], ...] = Field(
+        default=(), description="for each choice, the texts that give it away"
+    )
+    answers_field: str | None = Field(
+        default=None,
+        description="the field that lists the texts of the choices, where those are letters",
+    )
+    passage: str = Field(
+        default="",
+        description="template of the text that is asked about: alone it gives nothing away",
+    )
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        if self.answers and self.answers_field:
+            raise ValueError("give either `answers` or `answers_field`")
+        for template in (*self.questions, self.passage):
+            field_paths(template)
+        return self
+
+
 class PublishedFigure(Config):
     """What somebody else measured."""
 
@@ -118,6 +147,11 @@ class BenchmarkDefinition(Config):
     )
     group: str = Field(default="", description="template of the part that a question belongs to")
     leave_out: tuple[LeaveOut, ...] = Field(default=(), description="lines that are not asked")
+    search: Searched = Field(
+        default=Searched(),
+        description="what curation looks for, where context and choices are not the question's "
+        "and the answer's own words",
+    )
     source: str = Field(min_length=1, description="where the questions come from")
     licence: str = Field(min_length=1, description="of the questions")
     hub_dataset: str | None = Field(
@@ -142,12 +176,19 @@ class BenchmarkDefinition(Config):
             raise ValueError(f"`partial_files` names {strangers[0]!r}, which `files` does not")
         for template in (self.context, *self.contexts, *self.choices, self.group):
             field_paths(template)
+        self._check_search()
         return self
+
+    def _check_search(self) -> None:
+        if self.search != Searched() and (self.form == "minimal_pairs" or self.contexts):
+            raise ValueError("`search` goes with one context and several choices")
+        if self.search.answers and len(self.search.answers) != len(self.choices):
+            raise ValueError("`search.answers` has a list for each of `choices`")
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all that it says."""
-        return digest_json(self.model_dump(mode="json"))
+        """SHA-256 of all that decides what a model is asked: not of what curation looks for."""
+        return digest_json(self.model_dump(mode="json", exclude={"search"}))
 
     @property
     def stems(self) -> tuple[str, ...]:

@@ -50,7 +50,7 @@ def bare(line):
 
 
 @settings(deadline=None)  # the first call compiles
-@given(TEXTS.map(lambda texts: [text.replace("\r", "") for text in texts]), st.integers(2, 4))
+@given(TEXTS.map(lambda texts: [text.replace("\r", "") for text in texts]), st.integers(2, 12))
 def test_the_lines_that_go_are_those_of_a_plain_count(texts, least_documents):
     assert removed(texts, least_documents)[0] == plain(texts, least_documents)
 

@@ -1,6 +1,12 @@
-"""Ten of each kind of personal data, all made up, and as many that only look like them."""
+"""Ten of each kind of personal data, all made up, or more, and as many that only look like them."""
 
 from __future__ import annotations
+
+
+def full_width(text: str) -> str:
+    """Digits and brackets as wide as a Chinese character."""
+    return "".join(chr(ord(each) + 0xFEE0) if each in "()0123456789" else each for each in text)
+
 
 PLANTED: dict[str, list[str]] = {
     "email": [
@@ -38,6 +44,13 @@ PLANTED: dict[str, list[str]] = {
         "+1 (212) 642-4900",
         "+442079460958",
         "+49 30 901820",
+        "010-62781234",
+        "0755-2603-1234",
+        "0537-4412345-801",
+        "400-800-8888",
+        "(021)54781234",
+        full_width("(") + "010" + full_width(")") + "62781234",
+        full_width("13812345678"),
     ],
     "id": [
         "110105195810288225",
@@ -73,6 +86,10 @@ PLANTED: dict[str, list[str]] = {
         "xoxb-123456789012-AbCdEfGhIjKl",
         "AIza" + "SyA1b2C3d" * 3 + "E4f5G6h7",
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N",
+        "glpat-abcdefghij0123456789",
+        "hf_" + "aBcDeFgHiJkLmNoPq" * 2,
+        "npm_" + "a1B2c3" * 6,
+        "sk_live_" + "51H8abcdefghijklmnopqr",
         "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0A1B\n\n"
         "MIIEpAIBAAKCAQEA7bq+/8Hq\nabcdEFGH1234ijkl5678\n+w==\n-----END RSA PRIVATE KEY-----",
     ],
@@ -130,6 +147,17 @@ LOOK_ALIKES: dict[str, list[str]] = {
         "138 1234",
         "2013-12-11",
         "138123456789",
+        "010-12345678",  # no number of Beijing begins with 1
+        "010-6278123",
+        "021-627812345",
+        "010-62781234-80123",
+        "2-010-62781234",
+        "0302-9743",
+        "0-306-40615-2",
+        "0755-62000000",
+        "400-8000-888",
+        full_width("1381234567"),
+        full_width("913812345678"),
     ],
     "id": [
         "110105195810288226",  # wrong check digit
@@ -169,5 +197,10 @@ LOOK_ALIKES: dict[str, list[str]] = {
         "-----BEGIN CERTIFICATE-----\nMIIDdzCCAl+gAwIBAgIEAgAAuTAN\n-----END CERTIFICATE-----",
         'startswith("-----BEGIN RSA PRIVATE KEY-----")',
         "AIzaShort",
+        "glpat-your-access-token-goes-here",
+        "hf_hub_download_with_a_very_long_name",
+        "npm_config_registry",
+        "sk_live_your_key",
+        "sk_live_xxxxxxxxxxxxxxxxxxxxxxxx",
     ],
 }

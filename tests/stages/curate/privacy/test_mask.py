@@ -36,7 +36,7 @@ def only(kind, count):
 @pytest.mark.parametrize("frame", FRAMES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_planted_item_is_masked_alone(kind, frame):
-    assert len(set(PLANTED[kind])) == 10
+    assert len(set(PLANTED[kind])) == len(PLANTED[kind]) >= 10
     for item in PLANTED[kind]:
         assert masked(frame.format(item)) == (
             frame.format(MASKS[kind].decode()),

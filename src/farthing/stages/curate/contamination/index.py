@@ -27,6 +27,7 @@ class ItemIndex:
     """All that is looked for; plain arrays and texts, so that it can be handed to workers."""
 
     items: tuple[EvalItem, ...]
+    questions: npt.NDArray[np.int64]  # [I], the same number for all forms of a question
     words: npt.NDArray[np.uint64]  # hashes of the questions' words
     word_ends: npt.NDArray[np.int64]  # [I + 1]; item i: words[word_ends[i] : word_ends[i + 1]]
     lengths: npt.NDArray[np.float64]  # [I], of the whole question in words of a spaced language
@@ -39,9 +40,21 @@ class ItemIndex:
 
     @property
     def not_looked_for(self) -> dict[str, int]:
-        """By benchmark, how many of its questions have under five words: too few to be found."""
-        unseen = np.flatnonzero(np.diff(self.gram_ends) == 0)
-        return dict(sorted(Counter(self.items[item].benchmark for item in unseen).items()))
+        """By benchmark, how many of its questions have under five words: too few to be found.
+
+        Of a question that is looked for in several forms, no form has more.
+        """
+        return self._counted(~np.isin(self.questions, self.questions[np.diff(self.gram_ends) > 0]))
+
+    @property
+    def question_counts(self) -> dict[str, int]:
+        """By benchmark, how many questions it has, each counted once for all its forms."""
+        return self._counted(np.ones(len(self.items), dtype=np.bool_))
+
+    def _counted(self, these: npt.NDArray[np.bool_]) -> dict[str, int]:
+        _, firsts = np.unique(self.questions[these], return_index=True)
+        items = np.flatnonzero(these)[firsts]
+        return dict(sorted(Counter(self.items[item].benchmark for item in items).items()))
 
     @property
     def gram_count(self) -> int:
@@ -87,6 +100,7 @@ def build_index(items: Sequence[EvalItem]) -> ItemIndex:
     owners = np.repeat(np.arange(len(items), dtype=np.int32), np.diff(gram_ends))
     return ItemIndex(
         items=tuple(items),
+        questions=_question_numbers(items),
         words=np.concatenate([no_hashes, *kept]),
         word_ends=_ends([len(one) for one in kept]),
         lengths=_sums(worth, words.firsts),
@@ -97,6 +111,13 @@ def build_index(items: Sequence[EvalItem]) -> ItemIndex:
         holder_ends=_ends(np.bincount(grams, minlength=len(table.keys))),
         holders=owners[np.argsort(grams, kind="stable")],
     )
+
+
+def _question_numbers(items: Sequence[EvalItem]) -> npt.NDArray[np.int64]:
+    """Which question each item is: items of one name that follow each other are forms of one."""
+    names = [(item.benchmark, item.item) for item in items]
+    begins = [i == 0 or names[i - 1] != name for i, name in enumerate(names)]
+    return np.cumsum(begins, dtype=np.int64) - 1
 
 
 def _ends(counts: Sequence[int] | npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -70,16 +70,31 @@ def judge(
         config: the limits.
 
     Returns:
-        The pairs of which at least the question is there, in the order given.
+        The pairs of which at least the question is there, in the order given; of a question that
+        is looked for in several forms the one that says most.
     """
-    matches = []
+    matches: list[Match] = []
     document: _Document | None = None
     for row, item in pairs.tolist():
         if document is None or document.row != row:
             document = _Document(row, data, words, index)
         if (match := _compare(document, item, weights, index, config)) is not None:
             matches.append(match)
-    return matches
+    return _one_a_question(matches, index)
+
+
+def _one_a_question(matches: list[Match], index: ItemIndex) -> list[Match]:
+    best: dict[tuple[int, int], Match] = {}
+    for match in matches:
+        key = (match.row, int(index.questions[match.item]))
+        if key not in best or _says(match) > _says(best[key]):
+            best[key] = match
+    chosen = set(map(id, best.values()))
+    return [match for match in matches if id(match) in chosen]
+
+
+def _says(match: Match) -> tuple[bool, float]:
+    return match.verdict == CONTAMINATED, match.score
 
 
 class _Document:
@@ -134,6 +149,7 @@ def _compare(
     answered = _answered(document.hashes, begin, end, item, index, config)
     all_there_is = not index.items[item].answers and not _is_phrase(item, index, config)
     alone = all_there_is or length >= config.long_words
+    alone = alone and not index.items[item].passage
     verdict = CONTAMINATED if answered or alone else QUESTION_ONLY
     return Match(document.row, item, score, answered, verdict, document.snippet(begin, end))
 

@@ -37,7 +37,7 @@ def repeated_lines(
         mine = [lines[(lines >> _PART_SHIFT) == np.uint64(part)] for lines in read()]
         lines = np.sort(np.concatenate([np.zeros(0, dtype=np.uint64), *mine]))
         # A line that stands `least_documents` further on too has as many occurrences.
-        reach = least_documents - 1
+        reach = min(least_documents - 1, len(lines))
         found.append(np.unique(lines[reach:][lines[reach:] == lines[: len(lines) - reach]]))
     return np.concatenate(found)
 

@@ -32,6 +32,7 @@ from farthing.stages.curate.phases.sides import (
     drop_repeats_in_dev,
     drop_tiny_domains,
 )
+from farthing.stages.curate.phases.streams import Streams, divide_by_quality
 from farthing.stages.curate.quality.by_model import Scorer
 from farthing.text.corpus import Split
 
@@ -52,6 +53,7 @@ class Decided:
         found: evaluation items in the text.
         borrowed: the corpus whose held-out text is taken over; None where it was drawn here.
         final_sizes: int64 (documents), bytes of the final text; known once it was finished.
+        streams: how training text is divided by quality; None where it is not, or not yet.
     """
 
     decisions: Decisions
@@ -67,6 +69,7 @@ class Decided:
     columns: Columns
     borrowed: Borrowed | None
     passages: Sequence[npt.NDArray[np.bool_]] = field(default_factory=tuple)
+    streams: Streams | None = None
 
     @property
     def held_out_digest(self) -> str:
@@ -86,11 +89,21 @@ class Decided:
         """Which passages of piece `number` stood before; None where nobody looked."""
         return self.passages[number] if self.passages else None
 
-    def take_in(self, folders: Sequence[Path]) -> None:
-        """Enter what finishing did.
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all shards of the corpus, sorted: its domains and the streams of divided ones."""
+        return tuple(sorted({*self.domains, *(self.streams.parts if self.streams else ())}))
+
+    @property
+    def held_out_domains(self) -> tuple[str, ...]:
+        """Those that are scored."""
+        return self.domains if self.borrowed is None else self.borrowed.domains
+
+    def take_in(self, folders: Sequence[Path], config: CurateConfig) -> None:
+        """Enter what finishing did, and divide what is left.
 
         Raises:
-            CorpusError: a domain has nothing left on some side.
+            CorpusError: a domain has nothing left on some side, or the name of a stream.
         """
         fates = np.concatenate([np.load(f / FATES_NAME, allow_pickle=False) for f in folders])
         sizes = np.concatenate([np.load(f / SIZES_NAME, allow_pickle=False) for f in folders])
@@ -101,6 +114,9 @@ class Decided:
         if self.borrowed is None:
             drop_tiny_domains(self.columns, self.decisions, self.final_sizes, self.sides)
         self.domains = check_domains(self.columns, self.decisions, self.sides, elsewhere)
+        self.streams = divide_by_quality(
+            self.columns, config, self.decisions, self.sides, self.final_sizes, self.scores
+        )
 
 
 def decide(

@@ -29,8 +29,9 @@ class Decisions:
             protected: bool (documents): those that no step drops, since their side of the split
                 was given; what a step would have done to them is counted.
         """
-        self.codes: npt.NDArray[np.int16] = np.full(len(protected), KEPT, dtype=np.int16)
+        self.codes: npt.NDArray[np.int32] = np.full(len(protected), KEPT, dtype=np.int32)
         self.names: list[Fate] = []
+        self._codes: dict[Fate, int] = {}
         self.flagged: Counter[str] = Counter()
         self.cpu_seconds: dict[str, float] = {}
         self._protected = protected
@@ -57,7 +58,7 @@ class Decisions:
         chosen = self.kept & (of >= 0)
         for reason, count in _tally(reasons, of[chosen & self._protected]):
             self.flagged[f"{step}: {reason}"] += count
-        codes = np.array([self._code(Fate(step, reason)) for reason in reasons], dtype=np.int16)
+        codes = np.array([self._code(Fate(step, reason)) for reason in reasons], dtype=np.int32)
         chosen &= ~self._protected
         self.codes[chosen] = codes[of[chosen]]
 
@@ -80,9 +81,10 @@ class Decisions:
             self.cpu_seconds[step] = self.cpu_seconds.get(step, 0.0) + spent
 
     def _code(self, fate: Fate) -> int:
-        if fate not in self.names:
+        if fate not in self._codes:
             self.names.append(fate)
-        return self.names.index(fate) + 1
+            self._codes[fate] = len(self.names)
+        return self._codes[fate]
 
 
 def added(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str, float]:

@@ -20,6 +20,7 @@ from farthing.execution.work import Laps
 from farthing.stages.curate.encode import encode_piece
 from farthing.stages.curate.phases.columns import Columns
 from farthing.stages.curate.phases.finish import FINAL_NAME
+from farthing.stages.curate.phases.streams import stream_name
 from farthing.stages.curate.privacy.mask import KINDS
 from farthing.text.corpus import SPLITS
 from farthing.text.tokenizer import Tokenizer
@@ -41,6 +42,7 @@ class FinishedPiece:
         quality: float32 (documents of the piece), their scores; None where there are none.
         clusters: int64 (documents of the piece), first document of the cluster of each.
         cluster_sizes: int32 (documents of the piece), documents of that cluster.
+        buckets: int8 (documents of the piece), as `Streams.buckets`; None where nothing is divided.
     """
 
     number: int
@@ -51,11 +53,12 @@ class FinishedPiece:
     quality: npt.NDArray[np.float32] | None
     clusters: npt.NDArray[np.int64] | None
     cluster_sizes: npt.NDArray[np.int32] | None
+    buckets: npt.NDArray[np.int8] | None
 
     @property
     def identity(self) -> list[Any]:
         """What decides the result."""
-        arrays = (self.quality, self.clusters, self.cluster_sizes)
+        arrays = (self.quality, self.clusters, self.cluster_sizes, self.buckets)
         found = [None if array is None else sha256_hex(array.tobytes()) for array in arrays]
         return [self.digest, self.first, *found]
 
@@ -112,6 +115,10 @@ def _completed(
         name: batch.column(name) for name in batch.schema.names if name not in _NOT_KEPT
     }
     columns["text"] = batch.column("text")
+    if piece.buckets is not None:
+        buckets = piece.buckets[rows].tolist()
+        domains = columns["domain"].to_pylist()
+        columns["domain"] = pa.array(map(stream_name, domains, buckets), pa.string())
     sides = np.array(SPLITS)[batch.column("side").to_numpy()]
     columns["split"] = pa.array(sides.tolist(), pa.string())
     names = (*context.profiles, None)  # the last is that of -1

@@ -26,6 +26,7 @@ from farthing.stages.curate.duplicates.lines import SHORT_REASON, RepeatedLines
 from farthing.stages.curate.duplicates.passages import passages, without_passages
 from farthing.stages.curate.near_duplicates import NearDuplicates
 from farthing.stages.curate.phases.columns import WRITING, Columns
+from farthing.stages.curate.phases.repeats import keeps_lines
 from farthing.stages.curate.phases.sides import TRAIN
 
 FINAL_NAME = "final.parquet"
@@ -157,8 +158,8 @@ def _shortened(
     duplicates = context.config.duplicates
     data, offsets = text_bytes(batch.column("text"))
     before = np.diff(offsets)
-    domains = batch.column("domain").to_pylist()
-    stays = np.array([domain in duplicates.lines_stay_in for domain in domains], dtype=np.bool_)
+    profiles = Columns([piece.folder]).gather("profile", rows)
+    stays = keeps_lines(profiles, context.config)
     spared = stays | (piece.sides[rows] != TRAIN) | piece.protected[rows]
     if piece.repeated is not None:
         data, offsets = _without_passages(data, offsets, rows, spared, piece)

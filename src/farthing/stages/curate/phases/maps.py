@@ -25,6 +25,7 @@ from farthing.stages.curate.phases.decide import Decided
 from farthing.stages.curate.phases.decisions import added
 from farthing.stages.curate.phases.encode import Encoding, FinishedPiece, encode_finished
 from farthing.stages.curate.phases.finish import Finishing, MeasuredPiece, finish_piece
+from farthing.stages.curate.phases.ids import check_ids
 from farthing.stages.curate.phases.measure import Measuring, measure_piece
 from farthing.stages.curate.phases.sides import TRAIN
 from farthing.stages.curate.phases.tokenizer import learned_from
@@ -69,12 +70,15 @@ class Maps:
         """Put every document into numbers.
 
         Raises:
-            CorpusError: a file has another schema than the settings say.
+            CorpusError: a file has another schema than the settings say, or its ids are those of
+                another file.
         """
         self._measured = self._run(self._measuring(sources, index), self._pieces)
         refusals = merge_refusals(result.counts["refusals"] for result in self._measured)
         check_share(refusals, sources.files, self._config.reading.most_refused)
-        return Columns([result.directory for result in self._measured]), refusals
+        columns = Columns([result.directory for result in self._measured])
+        check_ids(columns, sources.files, self._config.reading.most_refused)
+        return columns, refusals
 
     def measure_shard(
         self, sources: Sources, index: ItemIndex | None, shard: tuple[int, int]
@@ -111,7 +115,7 @@ class Maps:
             for number, result in enumerate(self._measured)
         ]
         finished = self._run(work, pieces)
-        decided.take_in([result.directory for result in finished])
+        decided.take_in([result.directory for result in finished], self._config)
         return finished
 
     def encode(
@@ -133,6 +137,7 @@ class Maps:
         quality = None if decided.scores is None else decided.scores.of
         clusters = None if decided.clusters is None else decided.clusters.clusters
         sizes = None if decided.clusters is None else decided.clusters.sizes
+        buckets = None if decided.streams is None else decided.streams.buckets
         pieces = [
             FinishedPiece(
                 number=number,
@@ -143,6 +148,7 @@ class Maps:
                 quality=_part(quality, columns, number),
                 clusters=_part(clusters, columns, number),
                 cluster_sizes=_part(sizes, columns, number),
+                buckets=_part(buckets, columns, number),
             )
             for number, (measured, result) in enumerate(zip(self._measured, finished, strict=True))
         ]

@@ -29,6 +29,7 @@ from farthing.stages.curate.contamination.index import ItemIndex
 from farthing.stages.curate.duplicates.exact import text_digests
 from farthing.stages.curate.duplicates.passages import passages
 from farthing.stages.curate.duplicates.sketch import sketch
+from farthing.stages.curate.equations import as_word_problems
 from farthing.stages.curate.phases.columns import ColumnsWriter
 from farthing.stages.curate.privacy.mask import mask, wanted_kinds
 from farthing.stages.curate.profiles import RuleBook, build_rules, choose_profiles
@@ -84,12 +85,8 @@ def _measure_batch(
     texts = batch.column("text")
     read_bytes = np.diff(text_bytes(texts)[1])
     languages, confidence = identify(*text_bytes(texts))
-    profiles = choose_profiles(
-        book,
-        _LANGUAGE_NAMES.take(pa.array(languages)),
-        batch.column("source"),
-        batch.column("domain"),
-    )
+    origin = (batch.column("source"), batch.column("domain"))
+    profiles = choose_profiles(book, _LANGUAGE_NAMES.take(pa.array(languages)), *origin)
     if config.languages.as_domain:
         batch = _with_domains(batch, languages)
     laps("language")
@@ -103,6 +100,10 @@ def _measure_batch(
     batch = batch.set_column(batch.schema.get_field_index("text"), SCHEMA.field("text"), texts)
     laps("mask")
     words = split_words(data, offsets)
+    if config.rules.word_problems:
+        # Only the rules: numbers in such text are masked as in other English.
+        told = as_word_problems(languages, data, offsets, words)
+        profiles = choose_profiles(book, _LANGUAGE_NAMES.take(pa.array(told)), *origin)
     judgement = judge(book, profiles, measure(texts, words))
     laps("rules")
     columns = {

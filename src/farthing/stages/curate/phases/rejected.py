@@ -14,11 +14,11 @@ from farthing.artifacts.funnel import KEPT
 from farthing.artifacts.storage import write_atomic
 from farthing.documents.batch import SCHEMA
 from farthing.documents.refusals import Refusals
+from farthing.documents.refused import REFUSED_NAME
 from farthing.stages.curate.phases.columns import Columns
 from farthing.stages.curate.phases.decisions import Decisions
 
 REJECTED_NAME = "rejected.parquet"
-REFUSED_NAME = "refused.jsonl"
 
 _SCHEMA = pa.schema([*SCHEMA, pa.field("step", pa.string()), pa.field("reason", pa.string())])
 

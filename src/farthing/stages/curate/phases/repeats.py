@@ -12,6 +12,7 @@ from farthing.stages.curate.duplicates.lines import repeated_lines
 from farthing.stages.curate.duplicates.passages import second_times
 from farthing.stages.curate.phases.columns import Columns
 from farthing.stages.curate.phases.decisions import Decisions
+from farthing.stages.curate.profiles import build_rules, profile_codes
 
 
 def find_repeated_lines(
@@ -20,10 +21,7 @@ def find_repeated_lines(
     """Hashes of the lines that stand in many documents; none where they may stay."""
     if not (config.duplicates.lines and config.reaches("deduplicated")):
         return np.zeros(0, dtype=np.uint64)
-    domains, names = columns.strings("domain")
-    counted = decisions.kept & ~np.isin(
-        domains, [names.index(name) for name in config.duplicates.lines_stay_in if name in names]
-    )
+    counted = decisions.kept & ~keeps_lines(columns.numbers("profile"), config)
 
     def read() -> Iterator[npt.NDArray[np.uint64]]:
         for number in range(len(columns.folders)):
@@ -32,6 +30,24 @@ def find_repeated_lines(
             yield lines[np.repeat(inside, np.diff(ends))]
 
     return repeated_lines(read, least_documents=config.duplicates.line_documents)
+
+
+def keeps_lines(profiles: npt.NDArray[np.int16], config: CurateConfig) -> npt.NDArray[np.bool_]:
+    """Which documents keep all their lines, and count for no other's: those of some profiles.
+
+    Args:
+        profiles: int16 [D], as `choose_profiles` returns them: code is code whatever its domain
+            is called.
+        config: the settings.
+
+    Returns:
+        bool [D].
+
+    Raises:
+        ConfigError: there is no profile of a name that is set.
+    """
+    where, names = "corpus.duplicates.lines_stay_in", config.duplicates.lines_stay_in
+    return np.isin(profiles, profile_codes(build_rules(config.rules), names, where))
 
 
 def find_repeated_passages(

@@ -9,9 +9,10 @@ import pyarrow as pa
 from farthing.documents.language.identify import LANGUAGES
 from farthing.stages.curate.config import CurateConfig
 from farthing.stages.curate.duplicates.exact import first_copies
-from farthing.stages.curate.licences import judge_licences
+from farthing.stages.curate.licences import commonest, judge_licences
 from farthing.stages.curate.phases.columns import Columns
 from farthing.stages.curate.phases.decisions import Decisions
+from farthing.stages.curate.phases.ids import repeated_ids
 from farthing.stages.curate.profiles import build_rules
 
 
@@ -20,22 +21,17 @@ def drop_repeated_ids(columns: Columns, decisions: Decisions) -> None:
 
     An id that comes twice would make two documents one in everything that names documents.
     """
-    everything = np.arange(len(columns))
-    ids = columns.numbers("id")
-    firsts = first_copies(ids, everything)
-    repeats = np.flatnonzero(firsts != everything)
-    texts = columns.numbers("text")
-    same = np.zeros(len(columns), dtype=np.bool_)
-    same[repeats] = np.all(texts[repeats] == texts[firsts[repeats]], axis=1)
+    firsts, same = repeated_ids(columns)
     decisions.drop("read", "repeated_document", same)
-    decisions.drop("read", "duplicate_id", firsts != everything)
+    decisions.drop("read", "duplicate_id", firsts != np.arange(len(columns)))
 
 
 def drop_by_licence(columns: Columns, config: CurateConfig, decisions: Decisions) -> None:
     """Drop documents whose licence is not allowed."""
     codes, names = columns.strings("licence")
     reason_of_name, reasons = judge_licences(pa.array(names, pa.string()), config.licences)
-    decisions.drop_by("licence", reasons, reason_of_name[codes])
+    of, told = commonest(reason_of_name[codes], reasons)
+    decisions.drop_by("licence", told, of)
 
 
 def drop_by_language(columns: Columns, config: CurateConfig, decisions: Decisions) -> None:

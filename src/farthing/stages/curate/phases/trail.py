@@ -95,8 +95,9 @@ def _funnel(outcome: Outcome, tokens: int, mixture: Mixture | None) -> Funnel:
     facts["split"] = StepFacts(tokens=tokens)
     licences, licence_names = columns.strings("licence")
     domains, domain_names = columns.strings("domain")
+    sizes = outcome.refusals.bytes_by_reason()
     refused = {
-        reason: Amount(documents=count)
+        reason: Amount(documents=count, bytes=sizes[reason])
         for reason, count in outcome.refusals.by_reason().items()
         if reason not in OF_FILES
     }
@@ -176,18 +177,20 @@ def _contamination(columns: Columns, found: Sequence[FoundItem], index: ItemInde
 
 
 def _benchmarks(found: Sequence[FoundItem], index: ItemIndex) -> tuple[BenchmarkHits, ...]:
-    items = Counter(item.benchmark for item in index.items)
+    items = index.question_counts
+    unseen = index.not_looked_for
     hit: dict[str, set[int]] = defaultdict(set)
     documents: Mapping[tuple[str, Verdict], set[int]] = defaultdict(set)
     for each in found:
         name = index.items[each.match.item].benchmark
         documents[name, each.match.verdict].add(each.ordinal)
         if each.match.verdict == CONTAMINATED:
-            hit[name].add(each.match.item)
+            hit[name].add(int(index.questions[each.match.item]))
     return tuple(
         BenchmarkHits(
             benchmark=name,
             items=items[name],
+            not_looked_for=unseen.get(name, 0),
             items_hit=len(hit[name]),
             documents=len(documents[name, CONTAMINATED]),
             question_only=len(documents[name, QUESTION_ONLY] - documents[name, CONTAMINATED]),

@@ -61,6 +61,19 @@ _MOBILE = re.compile(
     rb"(?:(?<=86[ -])|(?<![\w.+/])(?<!\d-))1[3-9]\d([ -]?)\d{4}\1\d{4}(?!\w|[.-]\d)"
 )
 _MOBILE_WITH_COUNTRY = re.compile(rb"(?<![\w.+/-])(?:00)?86[ -]?1[3-9]\d{9}(?!\w|[.-]\d)")
+# Chinese fixed lines: 010 and 02x with eight digits, other area codes with seven or eight, of which
+# none begins with 0, 1 or 9; the 400 and 800 of companies. An extension may follow.
+_LONG, _SHORT = rb"[2-8]\d{3}-?\d{4}", rb"[2-8]\d{2}-?\d{4}"
+_FIXED_LINE = re.compile(
+    rb"(?<![\w.+/])(?<!\d-)(?:0(?:10|2\d|(?P<far>[3-9]\d\d))(?:-|(?P<closing>\)|\xef\xbc\x89)[ -]?)"
+    rb"(?:%b|(?(far)%b|(?!)))|[48]00-\d{3}-\d{4})(?:-\d{1,4})?(?!\w|[.-]\d)" % (_LONG, _SHORT)
+)
+_BRACKETS = {b")": b"(", b"\xef\xbc\x89": b"\xef\xbc\x88"}
+_WIDE = rb"\xef\xbc[\x90-\x99]"  # a full-width digit
+_WIDE_MOBILE = re.compile(
+    rb"(?<![A-Za-z0-9])(?<!%b)\xef\xbc\x91\xef\xbc[\x93-\x99](?:%b){9}(?!%b|[A-Za-z0-9])"
+    % ((_WIDE,) * 3)
+)
 _ROUND = b"000000"  # ends a large round number
 
 _IDENTITY = re.compile(rb"(?<![\w.])\d{17}[\dXx](?!\w|\.\d)")
@@ -75,6 +88,9 @@ _KEYS = (
     re.compile(rb"gh[pousr]_[A-Za-z0-9]{36,255}" + _END),
     re.compile(rb"github_pat_[A-Za-z0-9_]{22,255}" + _END),
     re.compile(rb"AIza[0-9A-Za-z_-]{35}" + _END),
+    re.compile(_START + rb"hf_[A-Za-z0-9]{34}" + _END),
+    re.compile(_START + rb"npm_[A-Za-z0-9]{36}" + _END),
+    re.compile(_START + rb"glpat-(?=[A-Za-z_-]{0,40}[0-9])[A-Za-z0-9_-]{20,255}" + _END),
     re.compile(
         _START + rb"eyJ[A-Za-z0-9_-]{10,512}\.eyJ[A-Za-z0-9_-]{10,4096}\.[A-Za-z0-9_-]{10,2048}"
     ),
@@ -93,6 +109,7 @@ _KEYS = (
 # Words with hyphens look like these; a key is random.
 _LOOSE_KEYS = (
     re.compile(_START + rb"sk-(?:[a-z]{2,10}-){0,4}([A-Za-z0-9_-]{20,255})" + _END),
+    re.compile(_START + rb"[sr]k_live_([A-Za-z0-9]{16,255})" + _END),
     re.compile(_START + rb"xox[abprs]-([0-9A-Za-z-]{10,255})" + _END),
 )
 
@@ -133,7 +150,11 @@ def _address(document: bytes, place: int) -> Finding | None:
 
 def _phone(document: bytes, place: int) -> Finding | None:
     if document[place] != ord("+"):
-        return _mobile(document, place, _MOBILE)
+        return (
+            _fixed_line(document, place)
+            or _mobile(document, place, _MOBILE)
+            or _mobile(document, place, _WIDE_MOBILE)
+        )
     match = _E164.match(document, place)
     if match is None:
         return None
@@ -143,6 +164,19 @@ def _phone(document: bytes, place: int) -> Finding | None:
     if not fits or digits.endswith(_ROUND.decode()):
         return None
     return Finding(match.start(), match.end(), "phone")
+
+
+def _fixed_line(document: bytes, place: int) -> Finding | None:
+    match = _FIXED_LINE.match(document, place)
+    if match is None or match[0].endswith(_ROUND):
+        return None
+    begin = place
+    if match["closing"]:
+        opening = _BRACKETS[match["closing"]]
+        begin -= len(opening)
+        if begin < 0 or not document.startswith(opening, begin):
+            return None
+    return Finding(begin, match.end(), "phone")
 
 
 def _mobile(document: bytes, place: int, pattern: re.Pattern[bytes]) -> Finding | None:

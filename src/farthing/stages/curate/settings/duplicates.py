@@ -40,7 +40,8 @@ class DuplicatesConfig(Config):
     )
     lines_stay_in: tuple[str, ...] = Field(
         default=("code", "maths"),
-        description="domains whose documents keep all their lines, and are not counted",
+        description="profiles (of the rules) whose documents keep all their lines, and are not "
+        "counted",
     )
     least_left_bytes: int = Field(
         default=100,

@@ -46,6 +46,14 @@ class QualityConfig(Config):
         description="the group that a share is of; good examples in one language say nothing "
         "about another",
     )
+    buckets: int = Field(
+        default=1,
+        ge=1,
+        le=9,
+        description="the training text of each domain in so many parts of equal size by score: the "
+        "streams DOMAIN.1 (the best), DOMAIN.2 ..., each of which a mixture can weigh; held-out "
+        "text stays whole. 1 for no parts",
+    )
     seed: int = Field(default=0, description="which examples are learned from, and in what order")
 
     @model_validator(mode="after")
@@ -56,4 +64,6 @@ class QualityConfig(Config):
             raise ValueError("by: model needs a `model`: the folder of a run or a member")
         if self.by is None and self.keep_share is not None:
             raise ValueError("keep_share needs scores: set `by`")
+        if self.by is None and self.buckets > 1:
+            raise ValueError("buckets need scores: set `by`")
         return self

@@ -15,6 +15,9 @@ class LimitsConfig(Config):
     from_characters: int = Field(
         default=0, ge=0, description="shorter texts are not held to this rule"
     )
+    from_lines: int = Field(
+        default=0, ge=0, description="texts of fewer lines are not held to this rule"
+    )
 
 
 class RulesConfig(Config):
@@ -28,6 +31,11 @@ class RulesConfig(Config):
         description="profile of documents whose source or domain fits a pattern such as "
         '"poetry*", the first that fits; "none" for no rules. Others go by their language: '
         "en, zh, code, maths, or other",
+    )
+    word_problems: bool = Field(
+        default=True,
+        description="hold English in which sums are worked out (two or more, one in 60 words) to "
+        "the rules of maths; those of English drop a quarter of it",
     )
     profiles: dict[str, dict[str, LimitsConfig | None]] = Field(
         default_factory=dict,
