@@ -7,8 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from farthing.artifacts.config import parse_config
 from farthing.errors import ConfigError
-from farthing.stages.evaluate.definition import own_definitions, shipped_definitions
+from farthing.stages.evaluate.definition import (
+    BenchmarkDefinition,
+    Searched,
+    own_definitions,
+    shipped_definitions,
+)
 from farthing.stages.evaluate.questions import read_questions
 from farthing.stages.evaluate.template import FieldError, field_paths, fill
 
@@ -246,3 +252,26 @@ def test_the_page_lists_every_shipped_benchmark_with_its_files_and_metric():
         assert cells[3] == definition.metric
     halves = [stem for one in shipped_definitions().values() for stem in one.partial_files]
     assert sorted(halves) == ["boolq_val_A", "hellaswag_val_A", "piqa_val_A", "winogrande_val_A"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"search": {"answers": [["x"]]}}, "a list for each of `choices`"),
+        ({"search": {"answers": [["x"]], "answers_field": "y"}}, "either `answers` or"),
+        ({"search": {"questions": ["{"]}}, "a brace without a field"),
+    ],
+    ids=["too few", "both", "template"],
+)
+def test_what_is_searched_is_checked(changes, said):
+    told = shipped_definitions()["boolq"].model_dump(mode="json")
+    with pytest.raises(ConfigError, match=said):
+        parse_config(BenchmarkDefinition, told | changes, where="boolq")
+
+
+def test_what_is_searched_is_no_part_of_what_a_model_is_asked():
+    told = shipped_definitions()["boolq"]
+    other = told.model_copy(update={"search": Searched()})
+    assert told.search != Searched()
+    assert told.digest == other.digest
+    assert told.digest != told.model_copy(update={"context": "{passage}"}).digest

@@ -147,3 +147,40 @@ def test_the_digest_follows_every_part_of_an_item():
 def test_limits_that_do_not_grow_are_an_error():
     with pytest.raises(ConfigError, match="must grow in this order"):
         parse_config(ContaminationConfig, {"strict_words": 50}, where="test")
+
+
+@pytest.mark.parametrize(
+    "before",
+    ["", "What now, he thought, and then he read it out to them all. "],
+    ids=["alone", "behind the same word"],
+)
+def test_a_first_word_that_stands_earlier_too_hides_no_short_question(before):
+    question = "What do the roots of a young tree take out of the dark soil?"
+    text = f"{before}{question} Water and minerals."
+    assert verdict(text, question, "water and minerals") == "contaminated"
+
+
+def test_a_passage_condemns_only_with_its_question():
+    config = ContaminationConfig()
+    item = EvalItem("b", "1", run(70), (run(9, 70),), "en", passage=True)
+    index = build_index([item])
+    data, words = words_of_texts([run(70), f"{run(70)} x {run(9, 70)}"])
+    weights = np.full(index.gram_count, 1000, dtype=np.int64)
+    pairs = np.array([[0, 0], [1, 0]])
+    matches = judge(data, words, pairs, weights, index, config)
+    assert [match.verdict for match in matches] == ["question_only", "contaminated"]
+    assert items_digest([item]) != items_digest([EvalItem("b", "1", run(70), (run(9, 70),), "en")])
+
+
+def test_of_the_forms_of_a_question_the_one_that_says_most_is_told():
+    forms = [
+        EvalItem("b", "1", run(12), ("never",), "en"),
+        EvalItem("b", "1", run(10, 1), ("end",), "en"),
+        EvalItem("b", "2", run(12), ("never",), "en"),
+    ]
+    index = build_index(forms)
+    data, words = words_of_texts([f"{run(12)} end"])
+    weights = np.full(index.gram_count, 1000, dtype=np.int64)
+    pairs = np.array([[0, 0], [0, 1], [0, 2]])
+    matches = judge(data, words, pairs, weights, index, ContaminationConfig())
+    assert [(m.item, m.verdict) for m in matches] == [(1, "contaminated"), (2, "question_only")]
