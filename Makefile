@@ -19,7 +19,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart results test lint check check-exports bench results-speed results-elastic results-headstart results-cost bench-curation results-curation bench-vllm clean
+.PHONY: help setup quickstart results test lint check check-exports bench results-speed results-elastic results-headstart results-cost claim bench-curation results-curation bench-vllm clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -59,6 +59,10 @@ results-headstart: $(INSTALLED) ## members trained on and supernets grown (ten m
 	$(BIN)/farthing headstart --workspace $(ELASTIC) --jobs $(JOBS) \
 		$(if $(wildcard docs/results/headstart/headstart-sample),--known docs/results/headstart/headstart-sample)
 	$(BIN)/python scripts/refresh_headstart.py --workspace $(ELASTIC)
+
+CLAIM ?= build/claim
+claim: $(INSTALLED) ## a small claim, made under one key and verified under another (four minutes on a core)
+	OMP_NUM_THREADS=1 $(BIN)/python scripts/claim_quickstart.py --to $(CLAIM)
 
 results-cost: $(INSTALLED) ## counts and footprints against published ones, peak memory and metering measured, into docs/results
 	OMP_NUM_THREADS=1 $(BIN)/python bench/cost/memory.py
