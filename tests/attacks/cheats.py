@@ -57,6 +57,8 @@ def edit(kind, *path, value, which=0):
     seen = []
 
     def hook(found, body):
+        if found == "genesis":
+            seen.clear()
         if found != kind:
             return body
         seen.append(kind)
@@ -218,6 +220,17 @@ def tuned_more(story):
     story._nonce = later
 
 
+def tuned_by_another_name(story):
+    """The same runs, called something else than tuning."""
+    honest = story._nonce
+
+    def later():
+        honest()
+        story.cost["other"].append((story._simple("search", 5.0, None).total, True))
+
+    story._nonce = later
+
+
 def number_left_out(story):
     """A run is struck from the book; the numbers of the others stay."""
 
@@ -229,17 +242,26 @@ def number_left_out(story):
     story.entry = hook
 
 
-def without_search(story):
-    """A run is left out, and all later ones have the numbers that close the gap."""
-    honest = story._simple
+def without(purpose, line):
+    """A run is left out, and all later ones have the numbers that close the gap.
 
-    def simple(purpose, seconds, made):
-        if purpose != "search":
-            return honest(purpose, seconds, made)
-        story.cost["other"] = _Deaf()
-        return synthetic.Attempt(-1, {})
+    Args:
+        purpose: of the run.
+        line: of the cost that it stood in.
+    """
 
-    story._simple = simple
+    def change(story):
+        honest = story._simple
+
+        def simple(found, seconds, made):
+            if found != purpose:
+                return honest(found, seconds, made)
+            story.cost[line] = _Deaf()
+            return synthetic.Attempt(-1, {})
+
+        story._simple = simple
+
+    return change
 
 
 class _Deaf(list):

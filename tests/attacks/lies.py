@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from claim_example import Example
+from claim_example import EVERY, Example
 from safetensors.torch import load_file, save_file
 
 from farthing.artifacts.canonical import digest_json
@@ -25,7 +25,7 @@ from farthing.flow.config import RunConfig
 from farthing.flow.verification.pinned import score
 from farthing.model.shape import Shape
 from farthing.model.supernet import open_supernet
-from farthing.stages.train.checkpoint import load_checkpoint, write_checkpoint
+from farthing.stages.train.checkpoint import TrainingProgress, load_checkpoint, write_checkpoint
 from farthing.stages.train.replay import Replayed, replay
 from farthing.studies.claim.run import corpus_with
 from farthing.text.corpus import Corpus
@@ -87,15 +87,23 @@ class Liar:
         """Of a checkpoint."""
         return load_checkpoint(self.state(run, step), input_key=self._key(run)).tensors
 
-    def forge(self, run: int, step: int, tensors: dict[str, torch.Tensor]) -> None:
+    def forge(
+        self,
+        run: int,
+        step: int,
+        tensors: dict[str, torch.Tensor],
+        progress: TrainingProgress | None = None,
+    ) -> None:
         """Another state in the place of a checkpoint, and its digest in the book."""
         folder = self.state(run, step)
         old = read_manifest(folder, kind="checkpoint").content_digest
-        progress = load_checkpoint(folder, input_key=self._key(run)).progress
+        progress = progress or load_checkpoint(folder, input_key=self._key(run)).progress
         shutil.rmtree(folder)
         new = write_checkpoint(folder.parent, tensors, progress, input_key=self._key(run))
         assert new.content_digest != old
-        self.digests[old] = new.content_digest
+        # By its place: trainings of two lengths may be in one state after their first steps.
+        told = self.segments.setdefault((run, step - EVERY), {})
+        told["checkpoint_digest"] = new.content_digest
 
     def taken_otherwise(self, run: int, first: int, **train: object) -> Replayed:
         """Two steps of a run from their checkpoint, with other settings than its recipe's."""
@@ -104,11 +112,25 @@ class Liar:
             recipe.train.model_copy(update=train),
             recipe.model,
             self.corpus,
-            begin=self.state(run, first),
+            begin=self.state(run, first) if first else None,
             input_key=self._key(run),
             steps=range(first, first + 2),
             threads=1,
         )
+
+    def log_losses(self, run: int, first: int, change: Callable[[int, float], float]) -> None:
+        """Other losses of two steps, in log and book."""
+        path = self.place(run) / "metrics.jsonl"
+        losses, lines = [], []
+        for text in path.read_text().splitlines():
+            line = json.loads(text)
+            if line["step"] in (first, first + 1):
+                line["loss_nats"] = change(line["step"], line["loss_nats"])
+                losses.append(line["loss_nats"])
+            lines.append(json.dumps(line))
+        path.write_text("\n".join(lines) + "\n")
+        told = {"loss_digest": digest_json(losses), "loss_sum": sum(losses)}
+        self.segments.setdefault((run, first), {}).update(told)
 
     def _key(self, run: int) -> str:
         return str(self.starts[run]["input_key"])
@@ -121,17 +143,14 @@ def hidden_parent(liar: Liar) -> None:
 
 def invented_losses(liar: Liar) -> None:
     """Losses a tenth lower than they were, in log and book."""
-    path = liar.place(14) / "metrics.jsonl"
-    losses, lines = [], []
-    for text in path.read_text().splitlines():
-        line = json.loads(text)
-        if line["step"] in (4, 5):
-            line["loss_nats"] *= 0.9
-            losses.append(line["loss_nats"])
-        lines.append(json.dumps(line))
-    path.write_text("\n".join(lines) + "\n")
-    told = {"loss_digest": digest_json(losses), "loss_sum": sum(losses)}
-    liar.segments[14, 4] = told
+    liar.log_losses(14, 4, lambda _step, loss: 0.9 * loss)
+
+
+def lowered_precision(liar: Liar) -> None:
+    """Products in bf16, in log, book and state, of a recipe that has them in fp32."""
+    taken = liar.taken_otherwise(16, 0, precision="bf16")
+    liar.forge(16, 2, taken.tensors, taken.progress)
+    liar.log_losses(16, 0, lambda step, _loss: taken.losses[step])
 
 
 def swapped_batches(liar: Liar) -> None:
@@ -183,6 +202,7 @@ def better_model(liar: Liar) -> None:
 LIES: tuple[Callable[[Liar], None], ...] = (
     hidden_parent,
     invented_losses,
+    lowered_precision,
     swapped_batches,
     batches_by_the_book,
     slower_rates,

@@ -38,6 +38,8 @@ from farthing.text.provenance import SPLITS
 _MOST_JSON_BYTES = 64 << 20
 _MOST_LAYERS, _MOST_CONTEXT, _MOST_STEP_TOKENS = 4096, 1 << 20, 1 << 24
 _MOST_THREADS = 1024
+# What a run may have chosen where its recipe leaves it open.
+_CHOSEN = {"auto": ("fp32", "bf16"), "fp8": ("fp8", "bf16")}
 # Of a weight: itself, and up to two numbers of the optimizer. Beside them names and shapes.
 _STATES, _BESIDE_BYTES = 3, 16 << 20
 _REMEDY = "ask the claimant for the answer again; if it stays so, do not believe the claim"
@@ -185,6 +187,13 @@ class Released:
         threads = saved.progress.threads
         if threads is not None and not 1 <= threads <= _MOST_THREADS:
             raise ClaimError(f"{folder.name} names {threads} threads", remedy=_REMEDY)
+        # A replay takes it from here: what `auto` chose on a machine stands nowhere else.
+        wanted, named = self.recipe(training).train.precision, saved.progress.precision
+        if named is not None and named not in _CHOSEN.get(wanted, (wanted,)):
+            raise ClaimError(
+                f"the checkpoint {folder.name} names {named} products, its recipe has {wanted}",
+                remedy=_REMEDY,
+            )
         return saved
 
     def routes(self, name: str) -> Path:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from farthing.artifacts.canonical import canonical_json
-from farthing.artifacts.claims.entries import ClaimDraft, ClaimNonce
+from farthing.artifacts.claims.entries import ClaimDraft, ClaimMade, ClaimNonce
 from farthing.artifacts.claims.seeds import derive_seeds
 from farthing.artifacts.claims.statement import Claim
 from farthing.stages.verify.claim.book import ClaimBook, Placed, seed_of, without_seed
@@ -66,6 +66,11 @@ def _order_problems(found: Registered, book: ClaimBook) -> Iterator[Finding]:
         early = place.number < found.nonce_at.number and seed_of(plan.recipe) in seeds
         if early and canonical_json(without_seed(plan.recipe)) in registered:
             yield _wrong(place.line, "a plan with a seed of the claim stands before the nonce")
+    # The book of an honest bundle ends before the entry that says so.
+    for place, made in book.of_kind(ClaimMade):
+        if made.draft == found.draft_at.digest:
+            told = f"a claim of this draft was made before: {made.claim}; ask what it said"
+            yield _wrong(place.line, told)
 
 
 def _statement_problems(claim: Claim, found: Registered) -> Iterator[Finding]:
