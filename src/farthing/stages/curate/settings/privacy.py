@@ -18,7 +18,8 @@ class PrivacyConfig(Config):
     mask: tuple[Kind, ...] = Field(
         default=EVERY_KIND,
         description="kinds that are masked: email, ip (public addresses), phone (E.164, "
-        "Chinese mobile and fixed lines), id (Chinese identity number), card, key (tokens, private keys); [] none",
+        "Chinese mobile and fixed lines), id (Chinese identity number), card, key (tokens, "
+        "private keys); [] none",
     )
     not_in: dict[str, tuple[Kind, ...]] = Field(
         default={"maths": ("phone", "id", "card")},
