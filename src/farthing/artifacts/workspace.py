@@ -9,6 +9,8 @@
     ├── scores/         NAME-KEY/  bits per byte of the members of a family
     ├── benchmarks/     NAME-KEY/  their answers to sets of questions
     ├── searches/       NAME-KEY/  members measured to find the best within a limit
+    ├── claims/         NAME.claim, and answers to verifiers
+    ├── studies/        NAME-KEY/  what many runs together showed
     ├── serving/        NAME-KEY/  how fast a machine serves a member
     ├── measurements/   NAME-DATE.json  how fast a machine takes a recipe's training step
     └── models/         NAME/      extracted members

@@ -99,7 +99,11 @@ def run_train(run: RunConfig, corpus: Corpus, session: Session, *, rerun: bool =
             check_resumption(key, plan, session)
             session.show.line(f"resume    from step {step}")
         make_directory(place)
-        return {"plan": sign_plan(plan, session), "resumed_from_step": step}
+        return {
+            "plan": sign_plan(plan, session),
+            "resumed_from_step": step,
+            "deterministic": run.train.deterministic,
+        }
 
     def make(place: Path, recorder: RunRecorder) -> Manifest:
         recipe = json.dumps(run.model_dump(mode="json"), indent=1) + "\n"

@@ -98,7 +98,8 @@ def read_claim(predicate: dict[str, Any]) -> Claim:
     except ValidationError as error:
         detail = error.errors(include_input=False, include_context=False, include_url=False)[0]
         dotted = ".".join(str(part) for part in detail["loc"])
-        raise ClaimError(f"{STATEMENT_NAME}: {dotted}: {detail['msg']}", remedy=_DAMAGED) from error
+        where = f"{STATEMENT_NAME}: {dotted}" if dotted else STATEMENT_NAME
+        raise ClaimError(f"{where}: {detail['msg']}", remedy=_DAMAGED) from error
     if claim.version != CLAIM_VERSION:
         raise ClaimError(
             f"{STATEMENT_NAME}: there is no version {claim.version} of claims", remedy=_DAMAGED
