@@ -50,7 +50,7 @@ def test_signatures_figures_and_scores_all_hold(sentences, verdict):
 def test_a_lie_about_training_is_found_by_replay_where_it_was_told(name, sentences):
     attack, place = REPLAYED[name]
     own = [words for _, words in sentences if f": {place}: " in words]
-    assert any(attack.words in words for words in own), sentences
+    assert any(attack.words in words for words in own), (attack.words, own)
 
 
 def test_nothing_else_is_accused(sentences):

@@ -30,7 +30,7 @@ _LONGEST_INTEGER = 22
 _LONGEST_FLOAT = 400
 
 # A string that never ends is taken as well: the search then stays linear.
-_STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_STRINGS = re.compile(rb'"(?>(?:[^"\\]++|\\.)*)"?', re.DOTALL)
 _BRACKETS = re.compile(rb"[^\[\]{}]++")
 _STEP = tuple(
     {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}.get(each, 0) for each in range(256)

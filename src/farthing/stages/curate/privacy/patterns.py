@@ -96,13 +96,14 @@ _KEYS = (
     ),
     # A private key with what belongs to it; certificates and public keys are meant to be read. A
     # header without a body is only spoken of. In programs, lines stand in quotes or end in "\\n".
+    # Atomic groups: possessive repetitions of groups miss matches before Python 3.11.5 (gh-106052).
     re.compile(
         rb"-----BEGIN %(named)b-----%(gap)b(?:[A-Za-z-]{1,40}:[^\n]{0,200}\n\s*+){0,8}"
-        rb"(?:[A-Za-z0-9+/=]{16,}+%(gap)b){1,2000}+"
+        rb"(?>(?:[A-Za-z0-9+/=]{16,}+%(gap)b){1,2000})"
         rb"(?:(?:[A-Za-z0-9+/=]{1,15}+%(gap)b){0,2}-----END %(named)b-----)?"
         % {
             b"named": rb"(?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?",
-            b"gap": rb"(?:\\[nr]|\s|[\"'>|]|(?<=[\"'] )\+)*+",
+            b"gap": rb"(?>(?:\\[nr]|\s|[\"'>|]|(?<=[\"'] )\+)*)",
         }
     ),
 )
