@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
+from farthing.cli.options import typed_command
 from farthing.cli.output import make_show, print_json, print_table
 
 
@@ -27,10 +27,8 @@ def ablate(recipe: str, workspace: Path, changes: list[str], *, jobs: int, as_js
 
     config = load_recipe(recipe, changes, WorthConfig)
     session = open_session(workspace, make_show(as_json))
-    words = ["farthing", "curate", "--ablate", "--recipe", recipe]
-    for change in changes:
-        words += ["--set", change]
-    made = measure_worth(config, session, jobs=jobs, command=shlex.join(words))
+    command = typed_command("curate", "--ablate", recipe=recipe, changes=changes)
+    made = measure_worth(config, session, jobs=jobs, command=command)
     if as_json:
         print_json(made.to_json())
         return

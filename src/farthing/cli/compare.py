@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from farthing.cli.options import HERE, JsonOption, RecipeOption, SetOption, WorkspaceOption
+from farthing.cli.options import (
+    HERE,
+    JsonOption,
+    RecipeOption,
+    SetOption,
+    WorkspaceOption,
+    typed_command,
+)
 from farthing.cli.output import make_show, print_comparison, print_json
 
 
@@ -35,10 +41,8 @@ def compare(
     config = load_recipe(recipe, changes, ComparisonConfig)
     before = read_comparison(known).cells.every if known else ()
     session = open_session(workspace, make_show(as_json))
-    words = ["farthing", "compare", "--recipe", recipe]
-    for change in changes:
-        words += ["--set", change]
-    made = run_comparison(config, session, jobs=jobs, command=shlex.join(words), known=before)
+    command = typed_command("compare", recipe=recipe, changes=changes)
+    made = run_comparison(config, session, jobs=jobs, command=command, known=before)
     if as_json:
         cells = [cell.model_dump(mode="json") for cell in made.cells.every]
         print_json({"comparison": str(made.directory), "cells": cells})

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from farthing.cli.options import HERE, JsonOption, RecipeOption, SetOption, WorkspaceOption
+from farthing.cli.options import (
+    HERE,
+    JsonOption,
+    RecipeOption,
+    SetOption,
+    WorkspaceOption,
+    typed_command,
+)
 from farthing.cli.output import make_show, print_json
 
 
@@ -41,10 +47,8 @@ def headstart(
     config = load_recipe(recipe, changes, HeadstartConfig)
     before = read_headstart(known).cells if known else ()
     session = open_session(workspace, make_show(as_json))
-    words = ["farthing", "headstart", "--recipe", recipe]
-    for change in changes:
-        words += ["--set", change]
-    made = run_headstart(config, session, jobs=jobs, command=shlex.join(words), known=before)
+    command = typed_command("headstart", recipe=recipe, changes=changes)
+    made = run_headstart(config, session, jobs=jobs, command=command, known=before)
     if as_json:
         cells = [cell.model_dump(mode="json") for cell in made.cells]
         print_json({"headstart": str(made.directory), "cells": cells})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
@@ -59,3 +61,9 @@ CutOption = Annotated[
 ]
 
 HERE = Path()
+
+
+def typed_command(*words: str, recipe: str, changes: Sequence[str]) -> str:
+    """A command as somebody would type it, for the page that it makes."""
+    settings = (word for change in changes for word in ("--set", change))
+    return shlex.join(["farthing", *words, "--recipe", recipe, *settings])

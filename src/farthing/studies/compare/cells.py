@@ -12,7 +12,6 @@ from typing import Any
 from farthing import flow
 from farthing.artifacts.canonical import digest_json
 from farthing.artifacts.code_version import code_version
-from farthing.artifacts.manifest import read_manifest
 from farthing.errors import DivergedError
 from farthing.flow import RunConfig
 from farthing.model.cut import expert_counts
@@ -24,8 +23,6 @@ from farthing.stages.evaluate.config import EvaluateConfig
 from farthing.stages.evaluate.importance import Importance, pruned_shape
 from farthing.stages.evaluate.sources import benchmark_digests
 from farthing.stages.train.config import TrainConfig
-from farthing.stages.train.run import KIND as SUPERNET
-from farthing.stages.train.run import SUPERNET_ROOM
 from farthing.studies.compare import variants
 from farthing.studies.compare.budget import run_flops, step_flops, steps_for, steps_within
 from farthing.studies.compare.config import ComparisonConfig
@@ -170,11 +167,9 @@ class _Bench:
     def train(self, run: RunConfig) -> tuple[Path, str]:
         """The run's folder and its input key."""
         place = flow.run_train(run, self.corpus, self.session)
-        manifest = read_manifest(place / SUPERNET_ROOM, kind=SUPERNET)
-        key = manifest.input_key
-        digest, steps = manifest.content_digest, run.train.steps
-        self.runs[key] = run_cost(self.session, run.name, key, digest, steps)
-        return place, key
+        cost = run_cost(self.session, run, place)
+        self.runs[cost.input_key] = cost
+        return place, cost.input_key
 
     def judge(
         self, run: RunConfig, place: Path, members: Sequence[tuple[Shape, str]], *runs: str

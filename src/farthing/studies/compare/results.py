@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict
 
+from farthing.artifacts.manifest import read_manifest
 from farthing.artifacts.scores import MemberScore
+from farthing.flow import RunConfig
 from farthing.ledger.attempts import attempts, runs_where
 from farthing.session import Session
+from farthing.stages.train.run import KIND as SUPERNET
+from farthing.stages.train.run import SUPERNET_ROOM
 
 
 class _Frozen(BaseModel):
@@ -94,17 +100,23 @@ class CellResult(_Frozen):
     complaint: str = ""
 
 
-def run_cost(session: Session, name: str, input_key: str, supernet: str, steps: int) -> RunCost:
-    """What the book says of a run that is finished.
+def run_cost(session: Session, run: RunConfig, place: Path) -> RunCost:
+    """What the book says of a training that is finished.
 
     Another arm may have made the same run under its own name: that is no attempt of this one.
+
+    Args:
+        session: of the workspace.
+        run: the recipe that was trained.
+        place: the run's folder.
     """
-    found = attempts(session.book, {input_key}, name=name)
+    made = read_manifest(place / SUPERNET_ROOM, kind=SUPERNET)
+    found = attempts(session.book, {made.input_key}, name=run.name)
     work = found.kept
     return RunCost(
-        input_key=input_key,
-        supernet=supernet,
-        steps=steps,
+        input_key=made.input_key,
+        supernet=made.content_digest,
+        steps=run.train.steps,
         attempts=len(found.runs),
         tokens=work.tokens,
         flops=work.flops,

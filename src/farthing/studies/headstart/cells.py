@@ -10,15 +10,12 @@ from pathlib import Path
 from farthing import flow
 from farthing.artifacts.canonical import digest_json
 from farthing.artifacts.code_version import code_version
-from farthing.artifacts.manifest import read_manifest
 from farthing.errors import DivergedError
 from farthing.flow import RunConfig
 from farthing.model.shape import Shape, distinct_shapes
 from farthing.session import Session
 from farthing.stages.evaluate.config import EvaluateConfig
 from farthing.stages.train.config import TrainConfig
-from farthing.stages.train.run import KIND as SUPERNET
-from farthing.stages.train.run import SUPERNET_ROOM
 from farthing.studies.compare.budget import run_flops
 from farthing.studies.compare.results import CellResult, RunCost, Scored, beside, run_cost
 from farthing.studies.headstart import runs
@@ -153,11 +150,9 @@ class _Bench:
     def train(self, run: RunConfig) -> tuple[Path, str]:
         """The run's folder and its input key."""
         place = flow.run_train(run, self.corpus, self.session)
-        manifest = read_manifest(place / SUPERNET_ROOM, kind=SUPERNET)
-        key = manifest.input_key
-        digest, steps = manifest.content_digest, run.train.steps
-        self.costs[key] = run_cost(self.session, run.name, key, digest, steps)
-        return place, key
+        cost = run_cost(self.session, run, place)
+        self.costs[cost.input_key] = cost
+        return place, cost.input_key
 
     def judge(self, run: RunConfig, place: Path, shapes: Sequence[Shape]) -> list[Scored]:
         """Sub-models of a trained model on dev text, each resting on all runs of the cell."""

@@ -8,12 +8,9 @@ from pydantic import BaseModel, ConfigDict
 
 from farthing import flow
 from farthing.artifacts.code_version import code_version
-from farthing.artifacts.manifest import read_manifest
 from farthing.model.shape import Shape
 from farthing.session import Session
 from farthing.stages.evaluate.config import EvaluateConfig
-from farthing.stages.train.run import KIND as SUPERNET
-from farthing.stages.train.run import SUPERNET_ROOM
 from farthing.studies.compare.results import RunCost, run_cost
 from farthing.studies.worth.arms import ArmText, proxy
 from farthing.studies.worth.config import Arm, WorthConfig
@@ -86,8 +83,6 @@ class Cell:
         own = proxy(recipe, self.text.arm, final, seed=self.seed, steps=steps)
         text = Corpus.open(self.text.directory, verify=False)
         place = flow.run_train(own, text, session)
-        manifest = read_manifest(place / SUPERNET_ROOM, kind=SUPERNET)
-        key, digest = manifest.input_key, manifest.content_digest
         whole = str(Shape.full(own.model))
         settings = EvaluateConfig(
             members=(whole,), split="dev", batch_sequences=recipe.evaluate.batch_sequences
@@ -100,7 +95,7 @@ class Cell:
             seed=self.seed,
             length=self.length,
             corpus=self.text.digest,
-            run=run_cost(session, own.name, key, digest, steps),
+            run=run_cost(session, own, place),
             curation_cpu_seconds=self.text.curation_cpu_seconds,
             bpb=score.bpb,
             mean_bpb=score.mean_bpb,

@@ -8,17 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from farthing.artifacts.claims.answer import Answer
 from farthing.artifacts.claims.archive import MOST_FILES, Bundle, open_bundle
 from farthing.artifacts.claims.dsse import open_statement
 from farthing.artifacts.claims.selection import Chosen, choose
-from farthing.artifacts.claims.statement import ANSWER_TYPE, CLAIM_VERSION
+from farthing.artifacts.claims.statement import ANSWER_TYPE
 from farthing.artifacts.claims.strict_json import parse_strict
-from farthing.errors import ClaimError
 from farthing.stages.verify.claim.check import CheckedClaim
 from farthing.stages.verify.claim.checkpoints import segment_facts
+from farthing.stages.verify.claim.predicate import read_predicate
 from farthing.stages.verify.finding import Finding
 
 STATEMENT_NAME = "answer.json"
@@ -63,7 +61,9 @@ def open_answer(path: Path, *, public_key: bytes, most_gib: float) -> Iterator[O
         opened = open_statement(
             bundle.statement_bytes, predicate_type=ANSWER_TYPE, public_key=public_key
         )
-        answer = _read_answer(opened.statement.predicate)
+        answer = read_predicate(
+            Answer, opened.statement.predicate, name=STATEMENT_NAME, damaged=_DAMAGED
+        )
         bundle.check(answer.files)
         yield OpenedAnswer(bundle, answer, opened.payload_digest)
 
@@ -138,19 +138,3 @@ def read_steps(checked: CheckedClaim) -> dict[int, Mapping[int, Mapping[str, Any
                 if isinstance(line, dict) and isinstance(line.get("step"), int)
             }
     return found
-
-
-def _read_answer(predicate: dict[str, Any]) -> Answer:
-    version = predicate.get("version")
-    if isinstance(version, int) and version > CLAIM_VERSION:
-        raise ClaimError(
-            f"the answer is of version {version}; this farthing reads versions up to "
-            f"{CLAIM_VERSION}",
-            remedy="verify it with a newer farthing: pip install --upgrade farthing",
-        )
-    try:
-        return Answer.model_validate(predicate)
-    except ValidationError as error:
-        detail = error.errors(include_input=False, include_context=False, include_url=False)[0]
-        dotted = ".".join(str(part) for part in detail["loc"])
-        raise ClaimError(f"{STATEMENT_NAME}: {dotted}: {detail['msg']}", remedy=_DAMAGED) from error

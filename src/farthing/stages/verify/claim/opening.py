@@ -10,16 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from pydantic import ValidationError
 
 from farthing.artifacts.canonical import sha256_hex
 from farthing.artifacts.claims.archive import MOST_CLAIM_BYTES, MOST_FILES, Bundle, open_bundle
 from farthing.artifacts.claims.dsse import open_statement
-from farthing.artifacts.claims.statement import CLAIM_TYPE, CLAIM_VERSION, Claim, Statement
+from farthing.artifacts.claims.statement import CLAIM_TYPE, Claim, Statement
 from farthing.artifacts.claims.strict_json import parse_strict
 from farthing.errors import ClaimError
+from farthing.stages.verify.claim.predicate import read_predicate
 
 STATEMENT_NAME = "claim.json"
 BOOK_NAME = "book.jsonl"
@@ -75,36 +73,11 @@ def open_claim(path: Path) -> Iterator[OpenedClaim]:
         opened = open_statement(
             bundle.statement_bytes, predicate_type=CLAIM_TYPE, public_key=public_key
         )
-        claim = read_claim(opened.statement.predicate)
+        claim = read_predicate(
+            Claim, opened.statement.predicate, name=STATEMENT_NAME, damaged=_DAMAGED
+        )
         bundle.check(claim.files)
         yield OpenedClaim(bundle, claim, opened.statement, opened.payload_digest, public_key)
-
-
-def read_claim(predicate: dict[str, Any]) -> Claim:
-    """The predicate of a claim's statement.
-
-    Raises:
-        ClaimError: of a newer version, or with fields that do not fit.
-    """
-    version = predicate.get("version")
-    if isinstance(version, int) and version > CLAIM_VERSION:
-        raise ClaimError(
-            f"the claim is of version {version}; this farthing reads versions up to "
-            f"{CLAIM_VERSION}",
-            remedy="verify it with a newer farthing: pip install --upgrade farthing",
-        )
-    try:
-        claim = Claim.model_validate(predicate)
-    except ValidationError as error:
-        detail = error.errors(include_input=False, include_context=False, include_url=False)[0]
-        dotted = ".".join(str(part) for part in detail["loc"])
-        where = f"{STATEMENT_NAME}: {dotted}" if dotted else STATEMENT_NAME
-        raise ClaimError(f"{where}: {detail['msg']}", remedy=_DAMAGED) from error
-    if claim.version != CLAIM_VERSION:
-        raise ClaimError(
-            f"{STATEMENT_NAME}: there is no version {claim.version} of claims", remedy=_DAMAGED
-        )
-    return claim
 
 
 def read_revoked(path: Path) -> frozenset[str]:
