@@ -6,13 +6,12 @@ Whatever has to be made is made in a run of its own: numbered, metered, locked, 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from farthing.artifacts.canonical import digest_json
 from farthing.artifacts.code_version import code_version
@@ -128,9 +127,7 @@ def made(
         input_key=job.key,
         inputs=job.inputs,
         meter=session.meter,
-        torch_version=torch.__version__,
-        threads=torch.get_num_threads(),
-        instructions=torch.backends.cpu.get_cpu_capability(),
+        **_torch_facts(),
         directory=place,
         **(before(place) if before else {}),
     ) as recorder:
@@ -143,6 +140,18 @@ def made(
             digest = make(place, recorder).content_digest
             recorder.end(artifact_kind=job.kind, artifact_digest=digest)
     return place
+
+
+def _torch_facts() -> dict[str, Any]:
+    """What of torch a run's numbers hang on; nothing for runs, such as curations, without it."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return {}
+    return {
+        "torch_version": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+    }
 
 
 def _place(job: Job, session: Session, *, rerun: bool) -> Path:

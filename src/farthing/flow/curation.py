@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from farthing.artifacts.curation_step import CurationStep
 from farthing.artifacts.manifest import MANIFEST_NAME, Manifest
@@ -12,8 +13,6 @@ from farthing.artifacts.workspace import Workspace
 from farthing.documents.readers.files import find_files, identities
 from farthing.flow.config import RunConfig
 from farthing.flow.evaluation_texts import evaluation_items, searched_files
-from farthing.flow.quality_scorer import quality_scorer
-from farthing.flow.start import open_source
 from farthing.ledger.journal import RunRecorder
 from farthing.session import Job, Session, input_key, made
 from farthing.stages.curate.config import CurateConfig
@@ -28,6 +27,9 @@ from farthing.stages.curate.run import Curated, curate, measure_shard, work_fold
 from farthing.stages.curate.settings.mixture import MixtureConfig
 from farthing.stages.curate.sources import source_identity
 from farthing.text.corpus import KIND, Corpus
+
+if TYPE_CHECKING:
+    from farthing.stages.train.start.begin import Source
 
 
 def run_curate(run: RunConfig, session: Session, *, rerun: bool = False) -> Corpus:
@@ -120,7 +122,7 @@ def _key(config: CurateConfig, items: tuple[EvalItem, ...], workspace: Workspace
         "ordinary": _identities(config.quality.ordinary),
         "model": None
         if config.quality.model is None
-        else open_source(config.quality.model, workspace).digest,
+        else _judge(config.quality.model, workspace).digest,
         "searched": searched_digest(config.mixture),
         "held_out_from": None
         if config.held_out_from is None
@@ -147,7 +149,16 @@ def _identities(paths: tuple[str, ...]) -> list[list[str]]:
 def _scorer(config: CurateConfig, workspace: Workspace) -> Scorer | None:
     if config.quality.model is None or not config.reaches("scored"):
         return None
-    return quality_scorer(open_source(config.quality.model, workspace).supernet)
+    from farthing.flow.quality_scorer import quality_scorer
+
+    return quality_scorer(_judge(config.quality.model, workspace).supernet)
+
+
+def _judge(place: str, workspace: Workspace) -> Source:
+    # Torch takes seconds to load, and of all that curates only a judging model needs it.
+    from farthing.flow.start import open_source
+
+    return open_source(place, workspace)
 
 
 def _report(phase: str, share: float, recorder: RunRecorder, session: Session) -> None:

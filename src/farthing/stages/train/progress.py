@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from farthing.artifacts.work import Work
-from farthing.stages.train.step import StepResult
+
+if TYPE_CHECKING:
+    from farthing.stages.train.step import StepResult
 
 SpendingText = Callable[[Work], str]
 

@@ -8,10 +8,8 @@ from typing import Any
 from farthing.artifacts.config import parse_config
 from farthing.artifacts.workspace import Workspace
 from farthing.errors import ShapeError
-from farthing.flow.start import open_source
 from farthing.model.config import ModelConfig
 from farthing.model.shape import Shape
-from farthing.stages.train.start.begin import start_sizes
 from farthing.stages.train.start.config import StartConfig
 
 _PREFIX = "continued-"
@@ -33,7 +31,7 @@ def take_sizes(data: dict[str, Any], workspace: Workspace, *, where: str) -> dic
     if data.get("start") is None or data.get("model") is not None:
         return data
     config = parse_config(StartConfig, data["start"], where=f"{where}: start")
-    _, sizes = start_sizes(open_source(config.from_, workspace), config.shape)
+    sizes = _sizes(config.from_, config, workspace)
     return {**data, "model": sizes.model_dump(mode="json")}
 
 
@@ -66,7 +64,7 @@ def borrow(
     start = {**(data.get("start") or {}), "from": place}
     start |= {"shape": shape} if shape is not None else {}
     config = parse_config(StartConfig, start, where="--from")
-    _, sizes = start_sizes(open_source(place, workspace), config.shape)
+    sizes = _sizes(place, config, workspace)
     data = {**data, "start": start}
     name = data.get("name")
     if isinstance(name, str) and not named and not name.startswith(_PREFIX):
@@ -159,3 +157,11 @@ def _drawn(elastic: dict[str, Any] | None) -> str:
     axes = ("depths", "expert_counts", "top_ks", "sizes")
     named = [f"{name} {elastic[name]}" for name in axes if elastic.get(name)]
     return ", ".join(named) or "single layers"
+
+
+def _sizes(place: str, config: StartConfig, workspace: Workspace) -> ModelConfig:
+    # Only who starts from a model waits for torch.
+    from farthing.flow.start import open_source
+    from farthing.stages.train.start.begin import start_sizes
+
+    return start_sizes(open_source(place, workspace), config.shape)[1]
