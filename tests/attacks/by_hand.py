@@ -85,6 +85,11 @@ CAUGHT: dict[str, Attack] = {
         "claim.json, baseline: 'famous'; the draft says 'plain'",
         told(claim=claimed("baseline", value="famous")),
     ),
+    "packages-exchanged": Attack(
+        1,
+        "method, seed 1549700208: run 2 ran with other packages than the draft has",
+        told(entry=cheats.other_packages),
+    ),
     "tuned-in-secret": Attack(
         1,
         "book.jsonl, line 7: 1 tuning runs after the draft, which allows 0",

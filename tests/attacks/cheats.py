@@ -76,6 +76,13 @@ def put(body, *path, value):
     return body
 
 
+def other_packages(kind, body):
+    """A hook: every training ran with packages that the draft does not name."""
+    if kind != "run.start" or body["purpose"] != "training":
+        return body
+    return {**body, "environment": {**body["environment"], "packages": "e" * 64}}
+
+
 def claimed(*path, value):
     """A hook: another value in the predicate."""
     return lambda body: put(copy.deepcopy(body), *path, value=value)

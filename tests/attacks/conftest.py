@@ -60,8 +60,6 @@ def caught(findings):
 @pytest.fixture(scope="session")
 def honest(tmp_path_factory):
     """The tiny claim; nobody changes it, and FARTHING_HOME is not set to its home."""
-    from claim_example import home_at, make_example
+    from claim_example import one_example
 
-    folder = tmp_path_factory.mktemp("honest")
-    with home_at(folder / "home"):
-        return make_example(folder)
+    return one_example(tmp_path_factory)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -13,6 +14,7 @@ import typer
 
 from farthing.cli.options import HERE, JsonOption, WorkspaceOption
 from farthing.cli.output import make_show, print_json
+from farthing.cli.verdicts import is_verdict, read_verdict
 
 if TYPE_CHECKING:
     from farthing.artifacts.claims.selection import Chosen
@@ -28,7 +30,9 @@ _NONCE_BYTES = 32
 _ClaimArgument = Annotated[
     Path | None,
     typer.Argument(
-        metavar="[CLAIM]", help="A claim's bundle; without one the workspace is checked."
+        metavar="[CLAIM|VERDICT]",
+        help="A claim's bundle, or a verdict that was signed; without one the workspace is "
+        "checked.",
     ),
 ]
 _HeadOption = Annotated[str | None, typer.Option(help="The book's last digest, as you noted it.")]
@@ -53,9 +57,17 @@ _LevelOption = Annotated[
 _DrawnOption = Annotated[
     int, typer.Option(min=0, help="Segments that the nonce had to draw at least.")
 ]
-_MostOption = Annotated[float, typer.Option(help="The largest answer to read, in GiB.")]
+_MostOption = Annotated[float, typer.Option(min=0, help="The largest answer to read, in GiB.")]
 _RevokedOption = Annotated[
     Path | None, typer.Option(help="Keys not to be believed: a fingerprint a line.")
+]
+_RootsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--timestamp-roots",
+        metavar="FILE",
+        help="Certificates (PEM) of the authorities whose time stamps you believe.",
+    ),
 ]
 _ToOption = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Write the verdict there, signed by you.")
@@ -68,7 +80,7 @@ class _Asked:
 
     level: int
     nonce: str
-    fresh: tuple[Path, ...]
+    fresh: tuple[str, ...]
     corpus: Path | None
     drawn: int
     most_gib: float
@@ -88,6 +100,7 @@ def verify(
     drawn: _DrawnOption = 29,
     most_gib: _MostOption = 64.0,
     revoked: _RevokedOption = None,
+    roots: _RootsOption = None,
     to: _ToOption = None,
     as_json: JsonOption = False,
 ) -> int:
@@ -95,27 +108,34 @@ def verify(
 
     With a CLAIM: check it without trusting anybody, from its signatures and arithmetic (levels 0
     and 1) to its models and random pieces of its training (2 to 4, with the claimant's answer).
+    With a VERDICT that --to wrote: whether its signature holds, and what it says.
     """
     of_answers: dict[str, object] = {"--fresh": fresh, "--corpus": corpus, "--nonce": nonce}
     of_claims = {"--answer": answer, "--rerun": rerun or None, "--level": level, **of_answers}
     if claim is None:
-        of_claims |= {"--revoked": revoked, "--to": to}
+        of_claims |= {"--revoked": revoked, "--timestamp-roots": roots, "--to": to}
         _refuse(of_claims, "checks a claim, and none is named", "name the claim's bundle first")
         return _verify_workspace(workspace, head, count, as_json=as_json)
     _refuse({"--head": head, "--count": count}, "is of a workspace's book", "leave it out")
+    if is_verdict(claim):
+        of_claims |= {"--revoked": revoked, "--timestamp-roots": roots, "--to": to}
+        _refuse(of_claims, "checks a claim, and this is a verdict", "leave it out")
+        return read_verdict(claim, as_json=as_json)
+    if to is not None:
+        _check_target(to, claim, answer)
     highest = _highest_level(level, answered=answer is not None, rerun=rerun)
     asked = None
     if answer is not None:
         asked = _asked(highest, nonce, fresh or [], corpus, drawn, most_gib)
     else:
         _refuse(of_answers, "needs the claimant's answer", "give it with --answer")
-    verdict = _verify_claim(claim, answer, asked, highest, revoked, as_json=as_json)
+    verdict = _verify_claim(claim, answer, asked, highest, revoked, roots, as_json=as_json)
     if to is not None:
         _write(verdict, claim, to)
     if as_json:
         print_json(verdict.to_json())
     else:
-        _print(verdict, claim, asked)
+        _print(verdict, asked)
     return 0 if verdict.ok else 1
 
 
@@ -142,6 +162,7 @@ def _verify_claim(
     asked: _Asked | None,
     highest: int,
     revoked: Path | None,
+    roots: Path | None,
     *,
     as_json: bool,
 ) -> ClaimVerdict:
@@ -150,8 +171,9 @@ def _verify_claim(
     from farthing.stages.verify.verdict import ClaimVerdict
 
     keys = read_revoked(revoked) if revoked is not None else frozenset()
+    trusted = roots.read_bytes() if roots is not None else None
     with open_claim(path) as opened:
-        checked = check_claim(opened, revoked=keys, level=min(highest, 1))
+        checked = check_claim(opened, revoked=keys, level=min(highest, 1), roots=trusted)
         verdict = ClaimVerdict(
             name=opened.claim.name,
             claim=opened.digest,
@@ -174,8 +196,11 @@ def _with_answer(
     from farthing.stages.verify.finding import Finding
 
     registered = checked.registered
-    if registered is None or len(checked.trainings) < len(registered.draft.runs) * (
-        registered.draft.seeds
+    signed = all(finding.ok for finding in checked.findings if finding.level == 0)
+    if (
+        not signed
+        or registered is None
+        or len(checked.trainings) < len(registered.draft.runs) * (registered.draft.seeds)
     ):
         detail = "levels 0 and 1 leave nothing that models could be compared with"
         checked.take([Finding("answer", False, path.name, detail, 2)])
@@ -247,7 +272,7 @@ def _compute(
         say("compare   held-out text with training text")
         checked.take(overlap(released))
         if asked.fresh:
-            say(f"score     the same models on {len(asked.fresh)} files of yours")
+            say(f"score     the same models on {len(asked.fresh)} documents of yours")
             checked.take(fresh(released, asked.fresh))
     if asked.level >= _REPLAYED:
         with checked.timed(_REPLAYED):
@@ -286,7 +311,10 @@ def _asked(
     most_gib: float,
 ) -> _Asked:
     from farthing.errors import UsageError
+    from farthing.studies.claim.nonce import checked_nonce
 
+    if not math.isfinite(most_gib):
+        raise UsageError(f"--most-gib {most_gib} is no size", remedy="give a number of GiB")
     if nonce is None:
         raise UsageError(
             "an answer is an answer to a nonce, and none is given",
@@ -296,7 +324,17 @@ def _asked(
     for path in fresh:
         if not path.is_file():
             raise UsageError(f"{path} is no file of text", remedy="name a .txt or .jsonl file")
-    return _Asked(level, nonce.strip().lower(), tuple(fresh), corpus, drawn, most_gib)
+    checked = checked_nonce(nonce.strip().lower())
+    return _Asked(level, checked, _documents(fresh), corpus, drawn, most_gib)
+
+
+def _documents(fresh: Sequence[Path]) -> tuple[str, ...]:
+    """The fresh text, read before anything is computed: what is no text is said at once."""
+    if not fresh:
+        return ()
+    from farthing.flow.verification.fresh import read_fresh
+
+    return tuple(read_fresh(fresh))
 
 
 def _refuse(options: Mapping[str, object], what: str, remedy: str) -> None:
@@ -305,6 +343,16 @@ def _refuse(options: Mapping[str, object], what: str, remedy: str) -> None:
     for name, value in options.items():
         if value is not None:
             raise UsageError(f"{name} {what}", remedy=remedy)
+
+
+def _check_target(to: Path, *others: Path | None) -> None:
+    """Before hours of computing: a verdict that cannot be written would be lost."""
+    from farthing.errors import UsageError
+
+    taken = any(to.resolve() == other.resolve() for other in others if other is not None)
+    if taken or to.is_dir() or not to.absolute().parent.is_dir():
+        what = "is what is verified" if taken else "is a folder, or in none that is there"
+        raise UsageError(f"--to {to} {what}", remedy="name a new file in a folder that is there")
 
 
 def _write(verdict: ClaimVerdict, claim: Path, to: Path) -> None:
@@ -319,7 +367,7 @@ def _write(verdict: ClaimVerdict, claim: Path, to: Path) -> None:
     write_atomic(to, envelope)
 
 
-def _print(verdict: ClaimVerdict, claim: Path, asked: _Asked | None) -> None:
+def _print(verdict: ClaimVerdict, asked: _Asked | None) -> None:
     import secrets
 
     from farthing.charts.visible import visible
@@ -329,5 +377,5 @@ def _print(verdict: ClaimVerdict, claim: Path, asked: _Asked | None) -> None:
     if asked is None and verdict.ok:
         nonce = secrets.token_hex(_NONCE_BYTES)
         print("\nto check what was trained, hand this nonce to the claimant, who answers with")
-        print(visible(f"  farthing claim answer {claim} {nonce}"))
+        print(visible(f"  farthing claim answer {verdict.name}.claim {nonce}"))
         print("and keep it yourself: farthing verify CLAIM --answer FILE --nonce HEX")

@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from farthing.artifacts.claims.merkle import inclusion_proof, leaf_hash, root, verify_inclusion
+from farthing.artifacts.claims.merkle import leaf_hash, root
 
 # The vectors of the certificate-transparency project (merkletree/merkle_tree_test).
 LEAVES = [
@@ -46,15 +46,6 @@ def tree_hash(leaves: list[bytes]) -> bytes:
     return hashlib.sha256(b"\x01" + tree_hash(leaves[:half]) + tree_hash(leaves[half:])).digest()
 
 
-def audit_path(place: int, leaves: list[bytes]) -> list[bytes]:
-    if len(leaves) == 1:
-        return []
-    half = largest_power_below(len(leaves))
-    if place < half:
-        return [*audit_path(place, leaves[:half]), tree_hash(leaves[half:])]
-    return [*audit_path(place - half, leaves[half:]), tree_hash(leaves[:half])]
-
-
 def largest_power_below(count: int) -> int:
     half = 1
     while half * 2 < count:
@@ -73,67 +64,10 @@ def test_a_leaf_is_hashed_apart_from_nodes():
 
 
 @pytest.mark.parametrize("count", range(1, MOST))
-def test_roots_and_paths_of_the_recursive_definition(count):
-    leaves = MANY[:count]
-    assert root(leaves) == tree_hash(leaves).hex()
-    for index in range(count):
-        path = inclusion_proof(leaves, index)
-        assert path == tuple(each.hex() for each in audit_path(index, leaves))
-        assert verify_inclusion(
-            leaves[index], index=index, count=count, proof=path, root_digest=root(leaves)
-        )
-
-
-@pytest.mark.parametrize("count", [1, 2, 3, 6, 7, 8])
-def test_a_proof_shows_one_leaf_at_one_place_of_one_tree(count):
-    leaves, digest = MANY[:count], root(MANY[:count])
-    for index in range(count):
-        path = inclusion_proof(leaves, index)
-        for other in range(count):
-            holds = verify_inclusion(
-                leaves[other], index=index, count=count, proof=path, root_digest=digest
-            )
-            assert holds == (other == index)
-            moved = verify_inclusion(
-                leaves[index], index=other, count=count, proof=path, root_digest=digest
-            )
-            assert moved == (other == index)
-        for changed in broken(path):
-            assert not verify_inclusion(
-                leaves[index], index=index, count=count, proof=changed, root_digest=digest
-            )
-
-
-def broken(path: tuple[str, ...]):
-    yield (*path, "00" * 32)
-    yield ("00" * 32, *path)
-    if path:
-        yield path[:-1]
-        yield path[1:]
-        yield ("0" * 64, *path[1:])
-        yield (path[0].upper(), *path[1:]) if path[0].upper() != path[0] else ("", *path[1:])
-        yield (path[0][:-2], *path[1:])
-        yield ("zz" * 32, *path[1:])
-    if len(path) > 1:
-        yield tuple(reversed(path))
-
-
-@pytest.mark.parametrize(("index", "count"), [(-1, 3), (3, 3), (0, 0), (7, 3)])
-def test_there_is_no_proof_outside_of_the_tree(index, count):
-    with pytest.raises(IndexError):
-        inclusion_proof(MANY[:count], index)
-    assert not verify_inclusion(MANY[0], index=index, count=count, proof=(), root_digest=ROOTS[1])
+def test_roots_of_the_recursive_definition(count):
+    assert root(MANY[:count]) == tree_hash(MANY[:count]).hex()
 
 
 def test_a_node_is_not_taken_for_a_leaf():
     left, right = leaf_hash(MANY[0]), leaf_hash(MANY[1])
     assert root([left + right]) != root(MANY[:2])
-    # The tree of the first two is one node of the tree of four, and no leaf of it.
-    four = MANY[:4]
-    assert not verify_inclusion(
-        left + right,
-        index=0,
-        count=2,
-        proof=[root(four[2:])],
-        root_digest=root(four),
-    )

@@ -8,7 +8,7 @@ import tracemalloc
 
 import pytest
 
-from farthing.artifacts.claims.strict_json import MOST_VALUES, parse_strict
+from farthing.artifacts.claims.strict_json import MOST_VALUES, parse_strict, parse_strict_line
 from farthing.errors import ClaimError
 
 TAKEN = {
@@ -73,6 +73,24 @@ def test_what_has_two_meanings_or_none_is_refused(data):
         parse_strict(data)
     assert caught.value.exit_code == 1
     assert caught.value.remedy
+    assert len(caught.value.what) < 300
+
+
+@pytest.mark.parametrize("data", TAKEN.values(), ids=TAKEN.keys())
+def test_a_line_says_the_same(data):
+    assert parse_strict_line(data + b"\n") == json.loads(data)
+
+
+# What is counted before anything is built, and what only an escape can hide, a line may have.
+_LINES_TAKE = {"one level too deep", "one level too deep in objects"} | {
+    name for name in REFUSED if "escaped lone surrogate" in name
+}
+
+
+@pytest.mark.parametrize("name", sorted(REFUSED.keys() - _LINES_TAKE))
+def test_a_line_is_refused_as_strictly(name):
+    with pytest.raises(ClaimError) as caught:
+        parse_strict_line(REFUSED[name])
     assert len(caught.value.what) < 300
 
 

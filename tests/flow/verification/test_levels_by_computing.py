@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 from dataclasses import replace
 
@@ -13,11 +11,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from farthing.artifacts.manifest import read_manifest, write_manifest
-from farthing.errors import CorpusError
 from farthing.flow.run import run_train
 from farthing.flow.verification import here
-from farthing.flow.verification.fresh import expected_fresh, fresh, read_texts
-from farthing.flow.verification.overlap import WINDOW, overlap, window_hashes
+from farthing.flow.verification.fresh import fresh, read_fresh
 from farthing.flow.verification.pinned import reevaluate
 from farthing.flow.verification.rerun import chosen_trainings, predicted, rerun
 from farthing.flow.verification.segments import replay_segments
@@ -44,7 +40,7 @@ def test_an_honest_answer_holds_at_every_level(world, chosen, tmp_path):
     released = world.released
     for findings in (
         reevaluate(released),
-        fresh(released, [text]),
+        fresh(released, read_fresh([text])),
         replay_segments(released, chosen),
         rerun(released),
     ):
@@ -243,91 +239,6 @@ def test_names_that_lead_out_of_the_answer(world, chosen):
     tampered = answer.model_copy(update={"segments": (first, *answer.segments[1:])})
     (problem,) = failed(replay_segments(replace(world.released, answer=tampered), chosen[:1]))
     assert "holds no '../ws'" in problem.detail
-
-
-def test_held_out_bytes_that_the_text_does_not_have(world, tmp_path):
-    """More bytes, fewer bits for each: every score would look better."""
-    released = world.handed_out(tmp_path / "answer")
-    folder = released.folder / "corpus"
-    old = read_manifest(folder, kind="corpus")
-    detail = json.loads(json.dumps(old.detail))
-    detail["splits"]["dev"]["und"]["bytes"] *= 2
-    write_manifest(folder, kind="corpus", input_key=old.input_key, detail=detail)
-    digest = read_manifest(folder, kind="corpus").content_digest
-    draft = released.draft.model_copy(update={"corpus_digest": digest})
-    problems = failed(reevaluate(replace(released, draft=draft)))
-    assert {problem.check for problem in problems} == {"held-out text", "scores"}
-
-
-def test_a_method_that_knows_the_pinned_text_only(world, tmp_path):
-    released = world.released
-    text = tmp_path / "fresh.jsonl"
-    text.write_text("".join(json.dumps({"text": f"door {n} " * 40}) + "\n" for n in range(40)))
-    runs = [
-        run.model_copy(update={"bpb": {name: bpb / 1.5 for name, bpb in run.bpb.items()}})
-        if run.arm == "method"
-        else run
-        for run in released.claim.runs
-    ]
-    flattered = released.claim.model_copy(update={"runs": tuple(runs)})
-    problems = failed(fresh(replace(released, claim=flattered), [text]))
-    assert [problem.where for problem in problems] == list(runs[0].bpb)
-
-
-def test_fresh_text_is_read_and_must_be_long_enough(world, tmp_path):
-    path = tmp_path / "a.jsonl"
-    path.write_text('{"text": "one"}\n\n{"text": "two"}\n')
-    assert read_texts(path) == ["one", "two"]
-    with pytest.raises(CorpusError, match="6 bytes"):
-        fresh(world.released, [path])
-    path.write_text('{"words": 1}\n')
-    with pytest.raises(CorpusError, match="no such text"):
-        read_texts(path)
-
-
-@pytest.mark.parametrize(
-    ("line", "pinned", "expected"),
-    [
-        ([(1.0, 2.0), (2.0, 4.0)], 1.5, 3.0),
-        ([(2.0, 4.0), (1.0, 2.0), (3.0, 5.0)], 2.5, 4.5),
-        ([(1.0, 2.0), (2.0, 4.0), (3.0, 5.0)], 4.0, 6.0),
-        ([(1.0, 2.0), (2.0, 4.0)], 0.5, 1.0),
-        ([(2.0, 3.0)], 1.0, 1.5),
-    ],
-)
-def test_the_baselines_line(line, pinned, expected):
-    assert expected_fresh(line, pinned) == pytest.approx(expected)
-
-
-def test_window_hashes_tell_texts_apart():
-    text = np.frombuffer(os.urandom(3 * WINDOW), dtype=np.uint8)
-    twice = np.concatenate([text, text])
-    hashes = window_hashes(twice)
-    assert len(hashes) == len(twice) - WINDOW + 1
-    assert np.array_equal(hashes[: 2 * WINDOW], hashes[3 * WINDOW : 5 * WINDOW])
-    assert len(np.unique(hashes)) == 3 * WINDOW
-    assert len(window_hashes(text[: WINDOW - 1])) == 0
-
-
-def test_held_out_text_in_the_training_text_is_found(world, tmp_path):
-    clean = overlap(world.released)
-    assert failed(clean) == []
-    released = world.handed_out(tmp_path / "answer")
-    corpus = released.folder / "corpus"
-    held, train = corpus / "dev/und", corpus / "train/und"
-    tokens = np.fromfile(held / "tokens.bin", dtype="<u2")
-    starts = np.load(held / "starts.npy")
-    own = np.fromfile(train / "tokens.bin", dtype="<u2")
-    # In the place of what stood there, so that no index need change.
-    document = tokens[1 : starts[1]][: len(own) // 2]
-    own[1 : 1 + len(document)] = document
-    own.tofile(train / "tokens.bin")
-    old = read_manifest(corpus, kind="corpus")
-    write_manifest(corpus, kind="corpus", input_key=old.input_key, detail=old.detail)
-    digest = read_manifest(corpus, kind="corpus").content_digest
-    draft = released.draft.model_copy(update={"corpus_digest": digest})
-    (problem,) = failed(overlap(replace(released, draft=draft)))
-    assert "stand in the training text" in problem.detail
 
 
 def test_what_is_trained_again_follows_from_the_nonce(world):

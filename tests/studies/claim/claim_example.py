@@ -156,6 +156,21 @@ def make_example(folder: Path) -> Example:
     return Example(root, folder / "home", settings, made.path, answered.path)
 
 
+_MADE: list[Example] = []
+
+
+def one_example(tmp_path_factory) -> Example:
+    """The claim that all tests of a process share; nobody changes it.
+
+    FARTHING_HOME is not set to its home.
+    """
+    if not _MADE:
+        folder = tmp_path_factory.mktemp("claim")
+        with home_at(folder / "home"):
+            _MADE.append(make_example(folder))
+    return _MADE[0]
+
+
 @contextmanager
 def home_at(home: Path) -> Iterator[None]:
     """One thread, no sensors, and the key and heads of the example, on whatever machine."""

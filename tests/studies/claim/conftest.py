@@ -6,15 +6,13 @@ import shutil
 from dataclasses import replace
 
 import pytest
-from claim_example import home_at, make_example
+from claim_example import one_example
 
 
 @pytest.fixture(scope="session")
 def made_example(tmp_path_factory):
     """The claim; nobody changes it, and FARTHING_HOME is not set to its home."""
-    folder = tmp_path_factory.mktemp("claim")
-    with home_at(folder / "home"):
-        return make_example(folder)
+    return one_example(tmp_path_factory)
 
 
 @pytest.fixture

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import subprocess
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from claim_example import NAME, quiet
 
+from farthing.artifacts.claims.anchors import check_token
 from farthing.artifacts.claims.entries import Anchor
-from farthing.errors import ConfigError
+from farthing.errors import ClaimError, ConfigError
 from farthing.session import open_session
 from farthing.studies.claim.anchor import anchor_by_tag, anchor_by_timestamp, write_request
 from farthing.studies.claim.standing import find_standing
+
+STAMPS = Path(__file__).parents[2] / "artifacts" / "claims" / "stamps"
 
 
 @pytest.fixture
@@ -76,6 +83,32 @@ def test_a_request_stamps_the_digest(session, tmp_path):
     path = tmp_path / "draft.tsq"
     anchored = write_request(NAME, path, session)
     assert bytes.fromhex(anchored.digest) in path.read_bytes()
+    assert anchors(session) == []
+
+
+def test_a_granted_stamp_is_entered_once(session, monkeypatch):
+    pytest.importorskip("rfc3161_client")
+    digest = hashlib.sha256(b"farthing").hexdigest()
+
+    # The stored reply stamps this digest; no draft of a test has one that was stamped.
+    def stamped(records, name):
+        return replace(find_standing(records, name), digest=digest)
+
+    monkeypatch.setattr("farthing.studies.claim.anchor.find_standing", stamped)
+    for _ in range(2):
+        anchored = anchor_by_timestamp(NAME, STAMPS / "granted.tsr", session)
+        assert anchored.digest == digest
+        (anchor,) = anchors(session)
+        assert (anchor.of, anchor.how) == (digest, "rfc3161")
+    token = base64.b64decode(anchor.detail)
+    stamp = check_token(token, digest=digest, roots=(STAMPS / "root.pem").read_bytes())
+    assert stamp.time.year == 2026
+
+
+def test_a_stamp_of_another_draft_is_refused(session):
+    pytest.importorskip("rfc3161_client")
+    with pytest.raises(ClaimError, match="another digest"):
+        anchor_by_timestamp(NAME, STAMPS / "granted.tsr", session)
     assert anchors(session) == []
 
 

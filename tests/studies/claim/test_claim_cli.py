@@ -8,6 +8,10 @@ import re
 import pytest
 from claim_example import NAME, NONCE, write_settings
 
+from farthing.artifacts.claims.archive import open_bundle, write_bundle
+from farthing.artifacts.claims.dsse import sign_statement, unverified_predicate
+from farthing.artifacts.claims.names import CLAIM_NAME
+from farthing.artifacts.keys import load_signer
 from farthing.cli.main import main
 
 
@@ -39,6 +43,25 @@ def test_draft_and_nonce_say_what_comes_next(own_example, tmp_path, capsys):
     assert entered["next"] == [f"farthing claim run shown -w {own_example.root}"]
     assert main(["claim", "show", *place]) == 0
     assert [line.partition(":")[0] for line in told(capsys)["claim"]] == [NAME, "shown"]
+
+
+def test_a_claim_of_a_newer_version_is_not_shown(example, tmp_path, capsys):
+    with open_bundle(example.bundle, statement_name=CLAIM_NAME) as bundle:
+        statement = {
+            "_type": "https://in-toto.io/Statement/v1",
+            **{"subject": [], "predicateType": "urn:farthing:claim:v1"},
+            "predicate": {**unverified_predicate(bundle.statement_bytes), "version": 2},
+        }
+    path = tmp_path / "newer.claim"
+    write_bundle(path, sign_statement(load_signer(path), statement), CLAIM_NAME, {})
+    assert main(["claim", "show", str(path)]) == 1
+    assert "the claim is of version 2" in capsys.readouterr().err
+
+
+def test_an_answer_does_not_replace_its_claim(example, capsys):
+    words = ["claim", "answer", str(example.bundle), NONCE, "--to", str(example.bundle)]
+    assert main([*words, "-w", str(example.root)]) == 2
+    assert "is the claim itself" in capsys.readouterr().err
 
 
 def test_make_tells_figures_costs_and_exclusions(example, tmp_path, capsys):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from dataclasses import replace
 
 import pytest
 from claim_example import NAME, NONCE, STOPPED_AT, VERIFIER_NONCE, quiet, write_settings
@@ -38,6 +40,18 @@ def test_what_is_run_already_is_found_again(example):
     before = len(example.records())
     run_claim(NAME, session_of(example), jobs=1)
     assert len(example.records()) == before
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one hardware thread")
+def test_several_jobs_find_the_same(own_example):
+    """What is sent to other processes is whole: each finds corpus, trainings and scores again."""
+    before = len(own_example.records())
+    said = []
+    session = open_session(own_example.root, replace(quiet(), line=said.append))
+    standing = run_claim(NAME, session, jobs=2)
+    assert standing.made is not None
+    assert len(own_example.records()) == before
+    assert sum(line.startswith("done      ") for line in said) == 9
 
 
 def test_an_interrupted_training_went_on_from_its_checkpoint(example):

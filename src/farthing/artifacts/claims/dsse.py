@@ -139,6 +139,19 @@ def payload_digest(envelope: bytes) -> str:
     return sha256_hex(_base64(_parse(envelope).payload))
 
 
+def unverified_predicate(envelope: bytes) -> dict[str, Any]:
+    """The predicate in an envelope; its signature is not looked at.
+
+    Raises:
+        ClaimError: it is no envelope of a statement.
+    """
+    value = parse_strict(_base64(_parse(envelope).payload), canonical=True)
+    predicate = value.get("predicate") if isinstance(value, dict) else None
+    if not isinstance(predicate, dict):
+        raise _refused("the payload is no in-toto statement: predicate: none")
+    return predicate
+
+
 def _signed_bytes(payload: bytes) -> bytes:
     """The pre-authentication encoding of the standard, version 1."""
     kind = PAYLOAD_TYPE.encode()

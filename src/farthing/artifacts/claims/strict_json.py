@@ -58,13 +58,7 @@ def parse_strict(data: bytes, *, depth: int = DEEPEST, canonical: bool = False) 
         raise _refused(f"byte {error.start} is not UTF-8") from error
     _check_form(data, depth)
     try:
-        value = json.loads(
-            text,
-            object_pairs_hook=_object,
-            parse_int=_integer,
-            parse_float=_float,
-            parse_constant=_constant,
-        )
+        value = _READER.decode(text)
         # Only an escape can make a lone surrogate, which is no text and cannot be written.
         written = canonical_json(value) if canonical or b"\\u" in data else data
     except json.JSONDecodeError as error:
@@ -76,6 +70,28 @@ def parse_strict(data: bytes, *, depth: int = DEEPEST, canonical: bool = False) 
     if canonical and written != data:
         raise _refused("the text is not the canonical form (RFC 8785) of its value")
     return value
+
+
+def parse_strict_line(line: bytes) -> Any:  # noqa: ANN401
+    """The JSON value of one of many short lines: like `parse_strict`, in a third of its time.
+
+    How deep it is nested and how many values it has is not counted before it is built, so the
+    caller bounds the line's length; nesting ends where Python's own bound is.
+
+    Args:
+        line: UTF-8, with its newline or without.
+
+    Raises:
+        ClaimError: as of `parse_strict`.
+    """
+    try:
+        return _READER.decode(line.decode("utf-8"))
+    except json.JSONDecodeError as error:
+        raise _refused(f"no JSON: {error.msg} at character {error.pos}") from error
+    except UnicodeDecodeError as error:
+        raise _refused(f"byte {error.start} is not UTF-8") from error
+    except RecursionError as error:
+        raise _refused("nested too deep") from error
 
 
 def _check_form(data: bytes, depth: int) -> None:
@@ -124,3 +140,8 @@ def _constant(text: str) -> NoReturn:
 
 def _refused(what: str) -> ClaimError:
     return ClaimError(f"JSON refused: {what}", remedy=_REMEDY)
+
+
+_READER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_int=_integer, parse_float=_float, parse_constant=_constant
+)

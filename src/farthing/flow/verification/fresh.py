@@ -23,6 +23,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from farthing.errors import CorpusError
+from farthing.flow.verification.overlap import MOST_SHARE, WINDOW, known_windows
 from farthing.flow.verification.released import Released, guarded
 from farthing.model.shape import Shape
 from farthing.stages.evaluate.bits_per_byte import bits_per_byte
@@ -36,6 +37,8 @@ LEVEL = 2
 MARGIN = 0.02
 # Fewer bytes say little: the models' differences are of some hundredths of a bit per byte.
 FEWEST_BYTES = 4096
+# Every model is scored on all of it, and it is held in memory.
+MOST_BYTES = 256 << 20
 _CHECK = "fresh text"
 _REMEDY = "give files of UTF-8 text (.txt), or JSON lines with a field `text` (.jsonl)"
 
@@ -43,24 +46,14 @@ _REMEDY = "give files of UTF-8 text (.txt), or JSON lines with a field `text` (.
 Scores = dict[tuple[str, str], float]
 
 
-def fresh(released: Released, texts: Sequence[Path]) -> list[Finding]:
+def fresh(released: Released, documents: Sequence[str]) -> list[Finding]:
     """Score every claimed model on the verifier's own text, and hold the claim against it.
 
     Args:
         released: the answer's files.
-        texts: files of the verifier.
-
-    Raises:
-        CorpusError: a file is no text, or all of them together are too short.
+        documents: of the verifier, as `read_fresh` reads them.
     """
-    documents = [document for path in texts for document in read_texts(path)]
     count = sum(len(document.encode()) for document in documents)
-    if count < FEWEST_BYTES:
-        raise CorpusError(
-            f"the fresh text is {count:,} bytes long; {FEWEST_BYTES:,} is the least that says "
-            "anything",
-            remedy="bring more text, as recent as you can",
-        )
     found: list[Finding] = []
     scores: Scores = {}
     with tempfile.TemporaryDirectory(prefix="farthing-") as folder:
@@ -68,6 +61,7 @@ def fresh(released: Released, texts: Sequence[Path]) -> list[Finding]:
         found += guarded(
             _CHECK, where, LEVEL, lambda: _write(released, documents, Path(folder) / "shard")
         )
+        found += guarded(_CHECK, where, LEVEL, lambda: _known(released, documents))
         for training in released.trainings:
             found += guarded(
                 _CHECK,
@@ -76,6 +70,29 @@ def fresh(released: Released, texts: Sequence[Path]) -> list[Finding]:
                 partial(_score, released, training, Path(folder) / "shard", count, scores),
             )
     return found + guarded(_CHECK, where, LEVEL, lambda: _judge(released, scores))
+
+
+def read_fresh(texts: Sequence[Path]) -> list[str]:
+    """The documents of a verifier's files.
+
+    Raises:
+        CorpusError: a file is no text, or all of them together are too short or too long.
+    """
+    size = sum(path.stat().st_size for path in texts)
+    if size > MOST_BYTES:
+        raise CorpusError(
+            f"the fresh text is {size:,} bytes long; at most {MOST_BYTES:,} are scored",
+            remedy="bring a part of it: some megabytes say as much",
+        )
+    documents = [document for path in texts for document in read_texts(path)]
+    count = sum(len(document.encode()) for document in documents)
+    if count < FEWEST_BYTES:
+        raise CorpusError(
+            f"the fresh text is {count:,} bytes long; {FEWEST_BYTES:,} is the least that says "
+            "anything",
+            remedy="bring more text, as recent as you can",
+        )
+    return documents
 
 
 def read_texts(path: Path) -> list[str]:
@@ -88,7 +105,10 @@ def read_texts(path: Path) -> list[str]:
         data = path.read_bytes().decode("utf-8-sig")
         if path.suffix != ".jsonl":
             return [data] if data.strip() else []
-        return [str(json.loads(line)["text"]) for line in data.split("\n") if line.strip()]
+        documents = [str(json.loads(line)["text"]) for line in data.split("\n") if line.strip()]
+        # Half of a surrogate pair, which an escape can make, is no text.
+        "".join(documents).encode()
+        return documents
     except OSError as error:
         raise CorpusError(f"{path} cannot be read: {error.strerror}", remedy=_REMEDY) from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -128,6 +148,18 @@ def _write(released: Released, documents: Sequence[str], place: Path) -> Iterato
         vocab_size=tokenizer.vocab_size,
     )
     yield from ()
+
+
+def _known(released: Released, documents: Sequence[str]) -> Iterator[Finding]:
+    """How much of the fresh text was trained on: that is the verifier's to mend, and no fault."""
+    found, count = known_windows(released.corpus, documents)
+    share = found / max(1, count)
+    detail = (
+        f"{found:,} of {count:,} windows of {WINDOW} bytes ({share:.2%}) stand in the training text"
+    )
+    if share > MOST_SHARE:
+        detail += ": it is not fresh, and says little; bring another one"
+    yield Finding(_CHECK, True, f"{len(documents)} documents", detail, LEVEL)
 
 
 def _score(

@@ -40,6 +40,8 @@ _MOST_LAYERS, _MOST_CONTEXT, _MOST_STEP_TOKENS = 4096, 1 << 20, 1 << 24
 _MOST_THREADS = 1024
 # What a run may have chosen where its recipe leaves it open.
 _CHOSEN = {"auto": ("fp32", "bf16"), "fp8": ("fp8", "bf16")}
+# Of each split and domain of a corpus.
+_SHARD_PARTS = ("tokens.bin", "starts.npy", "bytes.npy", "shard.json")
 # Of a weight: itself, and up to two numbers of the optimizer. Beside them names and shapes.
 _STATES, _BESIDE_BYTES = 3, 16 << 20
 _REMEDY = "ask the claimant for the answer again; if it stays so, do not believe the claim"
@@ -87,6 +89,7 @@ class Released:
                 remedy="give the corpus of the claim, or ask for an answer that holds it",
             )
         corpus = Corpus.open(self.corpus_folder, verify=True)
+        _check_listed(corpus)
         _check_tokens(corpus)
         return corpus
 
@@ -252,6 +255,22 @@ def _check_size(path: Path, sizes: ModelConfig, rows: int, *, copies: int) -> No
             f"{copies * bytes_ + _BESIDE_BYTES:,}",
             remedy=_REMEDY,
         )
+
+
+def _check_listed(corpus: Corpus) -> None:
+    """Text that the manifest does not list has no digest: it could be chosen after the nonce.
+
+    A listed name stays inside of the folder, so this also refuses domains whose names lead out.
+    """
+    for split in SPLITS:
+        for domain in corpus.domains if split == "train" else corpus.held_out_domains:
+            for part in _SHARD_PARTS:
+                if f"{split}/{domain}/{part}" not in corpus.manifest.files:
+                    raise ClaimError(
+                        f"the corpus does not list {split}/{domain}/{part}: nothing says which "
+                        "text that is",
+                        remedy=_REMEDY,
+                    )
 
 
 def _check_tokens(corpus: Corpus) -> None:

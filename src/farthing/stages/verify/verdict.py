@@ -160,7 +160,11 @@ class ClaimVerdict:
         predicate = {
             **self.to_json(),
             "time": time,
-            "verifier": {"key": signer.fingerprint, "farthing_version": farthing_version},
+            "verifier": {
+                "key": signer.fingerprint,
+                "public_key": signer.public.hex(),
+                "farthing_version": farthing_version,
+            },
         }
         return sign_statement(
             signer,

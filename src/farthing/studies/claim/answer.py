@@ -16,6 +16,7 @@ from farthing.artifacts.claims.answer import Answer, ReleasedSegment
 from farthing.artifacts.claims.archive import file_facts, open_bundle, write_bundle
 from farthing.artifacts.claims.dsse import open_statement, sign_statement
 from farthing.artifacts.claims.entries import ClaimMade
+from farthing.artifacts.claims.names import ANSWER_NAME, CLAIM_NAME
 from farthing.artifacts.claims.selection import DRAWN, choose
 from farthing.artifacts.claims.statement import (
     ANSWER_TYPE,
@@ -26,13 +27,12 @@ from farthing.artifacts.claims.statement import (
 )
 from farthing.artifacts.entries import Segment
 from farthing.artifacts.keys import load_signer
-from farthing.errors import ArtifactError, ClaimError
+from farthing.errors import ArtifactError, ClaimError, ConfigError
 from farthing.session import Session
 from farthing.stages.train.checkpoint import KIND as CHECKPOINT
 from farthing.stages.train.run import KIND as SUPERNET
 from farthing.stages.train.run import SUPERNET_ROOM
 from farthing.studies.claim.gather import Gathered, gather
-from farthing.studies.claim.make import STATEMENT_NAME as CLAIM_NAME
 from farthing.studies.claim.make import view_of
 from farthing.studies.claim.nonce import checked_nonce
 from farthing.studies.claim.places import checkpoint_after, files_below
@@ -41,8 +41,6 @@ from farthing.studies.claim.segments import claimed_segments, facts_of
 from farthing.studies.claim.standing import Standing, find_standing
 from farthing.studies.claim.trainings import Training
 from farthing.text.corpus import KIND as CORPUS
-
-STATEMENT_NAME = "answer.json"
 
 
 @dataclass(frozen=True)
@@ -80,11 +78,13 @@ def answer_claim(
         with_corpus: whether the corpus goes along; a verifier who can make it needs none.
 
     Raises:
-        ConfigError: it is no nonce.
+        ConfigError: it is no nonce, or the answer would replace the claim.
         ClaimError: the claim is none of this workspace, or a segment does not replay bit by bit.
         ArtifactError: a model, a checkpoint or the corpus is gone or damaged.
     """
     checked = checked_nonce(nonce)
+    if to is not None and to.resolve() == path.resolve():
+        raise ConfigError(f"--to {to} is the claim itself", remedy="name another file")
     claim, digest, standing = _of_this_workspace(path, session)
     view = view_of(standing, session)
     gathered = gather(view, standing)
@@ -115,7 +115,7 @@ def answer_claim(
             files=file_facts(packer.files),
         )
         envelope = sign_statement(load_signer(session.workspace.root), _statement(claim, answer))
-        write_bundle(target, envelope, STATEMENT_NAME, packer.files)
+        write_bundle(target, envelope, ANSWER_NAME, packer.files)
     return Answered(target, answer, len(facts))
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from farthing.artifacts.claims.names import BOOK_NAME, CORPUS_MANIFEST, steps_name
 from farthing.artifacts.manifest import MANIFEST_NAME
 from farthing.studies.claim.gather import Gathered
 from farthing.studies.claim.steps import steps_by_run
 from farthing.studies.claim.trainings import BookView
-
-BOOK_NAME = "book.jsonl"
 
 
 def bundled_files(view: BookView, gathered: Gathered) -> dict[str, Path | bytes]:
@@ -26,8 +25,8 @@ def bundled_files(view: BookView, gathered: Gathered) -> dict[str, Path | bytes]
         for attempt in training.runs:
             number = attempt.start.run
             # An attempt may have ended before its first step.
-            files[f"steps/{number}.jsonl"] = logged.get(number, b"")
-    files[f"corpus/{MANIFEST_NAME}"] = gathered.corpus.directory / MANIFEST_NAME
+            files[steps_name(number)] = logged.get(number, b"")
+    files[CORPUS_MANIFEST] = gathered.corpus.directory / MANIFEST_NAME
     return files
 
 

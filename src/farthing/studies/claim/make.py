@@ -13,6 +13,7 @@ from pathlib import Path
 from farthing.artifacts.claims.archive import file_facts, write_bundle
 from farthing.artifacts.claims.dsse import payload_digest, sign_statement
 from farthing.artifacts.claims.entries import ClaimMade
+from farthing.artifacts.claims.names import CLAIM_NAME
 from farthing.artifacts.claims.statement import Claim
 from farthing.artifacts.keys import load_signer
 from farthing.errors import ClaimError, ConfigError
@@ -22,8 +23,6 @@ from farthing.studies.claim.gather import gather
 from farthing.studies.claim.predicate import predicate, statement_of
 from farthing.studies.claim.standing import Standing, find_standing
 from farthing.studies.claim.trainings import BookView
-
-STATEMENT_NAME = "claim.json"
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def make_claim(name: str, session: Session, *, path: Path | None = None) -> Made
             "that says something else needs a draft and runs of its own",
         )
     target = path or session.workspace.root / "claims" / f"{name}.claim"
-    write_bundle(target, envelope, STATEMENT_NAME, files)
+    write_bundle(target, envelope, CLAIM_NAME, files)
     if standing.made is None:
         session.book.append(ClaimMade(draft=standing.digest, claim=digest))
     return MadeClaim(target, digest, claim, new=standing.made is None)

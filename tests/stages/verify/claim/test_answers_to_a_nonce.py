@@ -114,6 +114,17 @@ def test_a_segment_in_the_place_of_a_chosen_one_is_named(claimed, tmp_path):
     assert "they differ in run" in found
 
 
+def test_a_file_that_belongs_to_nothing_is_named(claimed, tmp_path):
+    story, checked = claimed
+    files = {**FILES, "models/x.pkl": b"\x80\x04."}
+    listed = {name: each.model_dump() for name, each in file_facts(files).items()}
+    path = _written(story, {**_predicate(checked), "files": listed}, tmp_path, files)
+    with open_answer(path, public_key=checked.opened.public_key, most_gib=1) as opened:
+        _, (found,) = check_answer(opened, checked, nonce=NONCE, drawn=2)
+    assert not found.ok
+    assert found.detail.startswith("models/x.pkl belongs to nothing")
+
+
 def test_an_answer_of_a_newer_version_says_what_to_do(claimed, tmp_path):
     story, checked = claimed
     path = _written(story, {**_predicate(checked), "version": 2}, tmp_path)

@@ -129,6 +129,21 @@ def test_a_list_of_revoked_keys_that_is_none_is_refused(tmp_path):
         read_revoked(listed)
 
 
+def test_a_list_of_revoked_keys_that_is_no_text_is_refused(tmp_path):
+    listed = tmp_path / "revoked.txt"
+    listed.write_bytes(b"\x80\x04\x95")
+    with pytest.raises(ClaimError, match="no text in UTF-8"):
+        read_revoked(listed)
+
+
+@pytest.mark.parametrize("name", ["models/weights.pkl", "steps/x.jsonl", "notes.txt"])
+def test_a_file_that_no_check_reads_has_no_place_in_a_claim(name, tell, find):
+    pickled = b"\x80\x04cos\nsystem\n(S'true'\ntR."
+    wrong = find(tell(files=lambda files: files.update({name: pickled})))
+    assert [(level, check) for level, check, _ in wrong] == [(0, "bundle")]
+    assert wrong[0][2].startswith(f"{name}: no file of a claim")
+
+
 def test_a_recipe_that_is_none_is_a_finding_and_no_crash(tell, find):
     def hook(kind, body):
         body = json.loads(canonical_json(body))

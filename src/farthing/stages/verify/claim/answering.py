@@ -11,15 +11,15 @@ from typing import Any
 from farthing.artifacts.claims.answer import Answer
 from farthing.artifacts.claims.archive import MOST_FILES, Bundle, open_bundle
 from farthing.artifacts.claims.dsse import open_statement
+from farthing.artifacts.claims.names import ANSWER_NAME, steps_name
+from farthing.artifacts.claims.predicate import read_predicate
 from farthing.artifacts.claims.selection import Chosen, choose
 from farthing.artifacts.claims.statement import ANSWER_TYPE
 from farthing.artifacts.claims.strict_json import parse_strict
 from farthing.stages.verify.claim.check import CheckedClaim
 from farthing.stages.verify.claim.checkpoints import segment_facts
-from farthing.stages.verify.claim.predicate import read_predicate
 from farthing.stages.verify.finding import Finding
 
-STATEMENT_NAME = "answer.json"
 _GIB = 1 << 30
 _DAMAGED = "ask the claimant for the answer as it was made; nothing can be said about this one"
 
@@ -54,7 +54,7 @@ def open_answer(path: Path, *, public_key: bytes, most_gib: float) -> Iterator[O
     """
     with open_bundle(
         path,
-        statement_name=STATEMENT_NAME,
+        statement_name=ANSWER_NAME,
         most_bytes=int(most_gib * _GIB),
         most_files=MOST_FILES,
     ) as bundle:
@@ -62,7 +62,7 @@ def open_answer(path: Path, *, public_key: bytes, most_gib: float) -> Iterator[O
             bundle.statement_bytes, predicate_type=ANSWER_TYPE, public_key=public_key
         )
         answer = read_predicate(
-            Answer, opened.statement.predicate, name=STATEMENT_NAME, damaged=_DAMAGED
+            Answer, opened.statement.predicate, name=ANSWER_NAME, damaged=_DAMAGED
         )
         bundle.check(answer.files)
         yield OpenedAnswer(bundle, answer, opened.payload_digest)
@@ -89,6 +89,7 @@ def check_answer(
         )
     if answer.drawn < drawn:
         problems.append(("drawn", f"{answer.drawn} segments were drawn, {drawn} were asked for"))
+    problems += _odd_files(answer)
     assert checked.book is not None, "level 0 was in order"
     facts = segment_facts(checked.book, checked.trainings)
     chosen = choose(facts, claim=claim, nonce=nonce, drawn=answer.drawn)
@@ -109,7 +110,7 @@ def check_answer(
         )
     if problems:
         return chosen, [
-            Finding("answer", False, f"{STATEMENT_NAME}, {where}", problem, 2)
+            Finding("answer", False, f"{ANSWER_NAME}, {where}", problem, 2)
             for where, problem in problems
         ]
     detail = (
@@ -117,6 +118,18 @@ def check_answer(
         f"released, {answer.drawn} of them drawn at least where there are so many"
     )
     return chosen, [Finding("answer", True, opened.bundle.path.name, detail, 2)]
+
+
+def _odd_files(answer: Answer) -> list[tuple[str, str]]:
+    """Files that belong to nothing the answer names: nothing would look into them."""
+    places = {answer.corpus, *answer.models.values()}
+    places |= {place for each in answer.segments for place in (each.begin, each.end)}
+    named = {each.routes for each in answer.segments}
+    folders = tuple(f"{place}/" for place in places if place)
+    odd = [name for name in answer.files if name not in named and not name.startswith(folders)]
+    if not odd:
+        return []
+    return [("files", f"{odd[0]} belongs to nothing that the answer names ({len(odd)} such)")]
 
 
 def read_steps(checked: CheckedClaim) -> dict[int, Mapping[int, Mapping[str, Any]]]:
@@ -129,7 +142,7 @@ def read_steps(checked: CheckedClaim) -> dict[int, Mapping[int, Mapping[str, Any
     found: dict[int, Mapping[int, Mapping[str, Any]]] = {}
     for training in checked.trainings:
         for run in training.attempts:
-            name = f"steps/{run.number}.jsonl"
+            name = steps_name(run.number)
             lines = bundle.lines(name) if name in bundle.names else ()
             parsed = (parse_strict(line) for line in lines)
             found[run.number] = {

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from farthing.artifacts.claims.names import steps_name
 from farthing.artifacts.claims.seeds import derive_seeds
 from farthing.artifacts.entries import Record
 from farthing.errors import FarthingError
+from farthing.stages.verify.claim.anchoring import check_anchors
 from farthing.stages.verify.claim.book import ClaimBook
 from farthing.stages.verify.claim.checkpoints import check_checkpoints
 from farthing.stages.verify.claim.corpus import check_corpus
@@ -25,6 +27,11 @@ from farthing.stages.verify.claim.step_rules import StepRules
 from farthing.stages.verify.claim.steps import check_steps
 from farthing.stages.verify.claim.trainings import Training, find_trainings
 from farthing.stages.verify.finding import Finding
+
+# What a stranger's recipe may raise where nobody foresaw what stands in it.
+_MALFORMED = (
+    *(ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError),
+)
 
 
 @dataclass
@@ -72,7 +79,11 @@ class CheckedClaim:
 
 
 def check_claim(
-    opened: OpenedClaim, *, revoked: frozenset[str] = frozenset(), level: int = 1
+    opened: OpenedClaim,
+    *,
+    revoked: frozenset[str] = frozenset(),
+    level: int = 1,
+    roots: bytes | None = None,
 ) -> CheckedClaim:
     """Levels 0 and 1, or 0 alone; level 1 is not looked at where level 0 failed.
 
@@ -80,6 +91,11 @@ def check_claim(
         opened: whose form, signature and files hold.
         revoked: fingerprints of keys that are not to be believed.
         level: the highest to check here.
+        roots: certificates in PEM of the time-stamp authorities to be believed; None for none.
+
+    Raises:
+        ConfigError: `roots` holds no certificate.
+        MissingExtraError: `roots` is given, and what reads time stamps is not installed.
     """
     checked = CheckedClaim(opened)
     with checked.timed(0):
@@ -99,6 +115,8 @@ def check_claim(
     if level >= 1:
         with checked.timed(1):
             checked.take(plan_findings)
+            if checked.registered is not None:
+                checked.take(check_anchors(book, checked.registered.draft_at, roots))
             checked.take(_guarded("runs", lambda: [check_numbers(book)]))
             checked.take(_guarded("figures", lambda: _check_figures(checked, book, chained)))
     return checked
@@ -157,7 +175,7 @@ def _guarded(check: str, look: Callable[[], Iterable[Finding]]) -> list[Finding]
         found.extend(look())
     except FarthingError as error:
         found.append(Finding(check, False, "claim", error.what, 1))
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except _MALFORMED as error:
         detail = f"something in it has no form that a claim has: {type(error).__name__}: {error}"
         found.append(Finding(check, False, "book.jsonl", detail[:500], 1))
     return found
@@ -171,7 +189,7 @@ def _step_findings(opened: OpenedClaim, training: Training, vocabulary: int) -> 
         return
     rules = StepRules(training.plan.recipe, vocabulary)
     for run in training.attempts:
-        name = f"steps/{run.number}.jsonl"
+        name = steps_name(run.number)
         if name not in opened.bundle.names:
             yield Finding("steps", False, name, f"the steps of run {run.number} are missing", 1)
             continue

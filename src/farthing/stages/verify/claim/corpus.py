@@ -7,9 +7,9 @@ from typing import Any
 from farthing.artifacts.canonical import digest_json
 from farthing.artifacts.claims.archive import Bundle
 from farthing.artifacts.claims.entries import ClaimDraft
+from farthing.artifacts.claims.names import CORPUS_MANIFEST
 from farthing.artifacts.claims.strict_json import parse_strict
 from farthing.errors import ClaimError
-from farthing.stages.verify.claim.opening import CORPUS_MANIFEST
 from farthing.stages.verify.finding import Finding
 
 _CHECK = "corpus"

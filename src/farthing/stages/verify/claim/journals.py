@@ -7,7 +7,6 @@ not be looked at. Only a run that has not ended must show them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,9 +15,10 @@ from typing import Any
 
 from farthing.artifacts.canonical import sha256_hex
 from farthing.artifacts.chain import ChainFile
+from farthing.artifacts.claims.strict_json import parse_strict_line
 from farthing.artifacts.entries import Heartbeat, RunEnd, RunStart, read_records
 from farthing.artifacts.work import Work
-from farthing.errors import BookError
+from farthing.errors import BookError, ClaimError
 
 # The clock of a machine is set back by its time service now and then.
 CLOCK_SLACK_SECONDS = 2.0
@@ -58,8 +58,8 @@ def read_ended(lines: Iterable[bytes], first: str, start: RunStart, end: RunEnd)
                 return JournalFacts(None, f"more than {count} entries, which the book names", ())
             break
         value = _value(line)
-        if value is None:
-            return JournalFacts(None, f"line {count + 1} is no entry", ())
+        if isinstance(value, str):
+            return JournalFacts(None, f"line {count + 1} is no entry{value}", ())
         if value["prev"] != link:
             return JournalFacts(None, f"line {count + 1} does not follow the line before", ())
         problem = watch.take(value, start.run)
@@ -149,11 +149,12 @@ class _Watch:
             self.odd.append(words)
 
 
-def _value(line: bytes) -> dict[str, Any] | None:
+def _value(line: bytes) -> dict[str, Any] | str:
+    """The entry, or why it is none."""
     try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
+        value = parse_strict_line(line)
+    except ClaimError as error:
+        return f" ({error.what})"
     if not isinstance(value, dict) or not isinstance(value.get("body"), dict):
-        return None
-    return value if {"prev", "time", "n", "kind"} <= set(value) else None
+        return ""
+    return value if {"prev", "time", "n", "kind"} <= set(value) else ""

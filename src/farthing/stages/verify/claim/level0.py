@@ -9,11 +9,12 @@ from pathlib import Path
 
 from farthing.artifacts.chain import ChainFile, Head
 from farthing.artifacts.claims import merkle
+from farthing.artifacts.claims.names import BOOK_NAME, CLAIM_NAME, is_of_a_claim
 from farthing.artifacts.entries import Genesis, Record, RunEnd, RunStart, Segment, read_records
 from farthing.artifacts.work import Work
 from farthing.errors import BookError
 from farthing.stages.verify.claim.journals import JournalFacts, read_ended, read_open
-from farthing.stages.verify.claim.opening import BOOK_NAME, OpenedClaim
+from farthing.stages.verify.claim.opening import OpenedClaim
 from farthing.stages.verify.finding import Finding
 
 _MOST_BOOK_BYTES = 512 << 20
@@ -50,11 +51,7 @@ def check_chain(opened: OpenedClaim, revoked: frozenset[str]) -> Chained:
         revoked: fingerprints of keys that are not to be believed.
     """
     chained = Chained()
-    files = len(opened.claim.files)
-    detail = (
-        f"canonical, {files} files as signed by {opened.fingerprint}; statement {opened.digest}"
-    )
-    chained.findings.append(Finding("bundle", True, opened.bundle.path.name, detail))
+    chained.findings.append(_bundle_finding(opened))
     chained.findings.append(_key_finding(opened, revoked))
     with tempfile.TemporaryDirectory(prefix="farthing-verify-") as scratch:
         folder = Path(scratch)
@@ -64,8 +61,21 @@ def check_chain(opened: OpenedClaim, revoked: frozenset[str]) -> Chained:
     return chained
 
 
+def _bundle_finding(opened: OpenedClaim) -> Finding:
+    """Opening has compared all files with the signed list; what no check reads has no place."""
+    odd = [name for name in opened.bundle.names if not is_of_a_claim(name)]
+    if odd:
+        detail = f"no file of a claim has this name ({len(odd)} such): nothing would look into it"
+        return Finding("bundle", False, odd[0], detail)
+    files = len(opened.claim.files)
+    detail = (
+        f"canonical, {files} files as signed by {opened.fingerprint}; statement {opened.digest}"
+    )
+    return Finding("bundle", True, opened.bundle.path.name, detail)
+
+
 def _key_finding(opened: OpenedClaim, revoked: frozenset[str]) -> Finding:
-    where = "claim.json"
+    where = CLAIM_NAME
     if opened.fingerprint in revoked:
         return Finding("key", False, where, f"the key {opened.fingerprint} is revoked")
     told = f"not among {len(revoked)} revoked keys" if revoked else "no list of revoked keys given"

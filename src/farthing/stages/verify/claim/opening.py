@@ -14,17 +14,15 @@ from pathlib import Path
 from farthing.artifacts.canonical import sha256_hex
 from farthing.artifacts.claims.archive import MOST_CLAIM_BYTES, MOST_FILES, Bundle, open_bundle
 from farthing.artifacts.claims.dsse import open_statement
+from farthing.artifacts.claims.names import BOOK_NAME, CLAIM_NAME
+from farthing.artifacts.claims.predicate import read_predicate
 from farthing.artifacts.claims.statement import CLAIM_TYPE, Claim, Statement
 from farthing.artifacts.claims.strict_json import parse_strict
 from farthing.errors import ClaimError
-from farthing.stages.verify.claim.predicate import read_predicate
-
-STATEMENT_NAME = "claim.json"
-BOOK_NAME = "book.jsonl"
-CORPUS_MANIFEST = "corpus/manifest.json"
 
 _KEY_BYTES = 32
 _MOST_REVOKED_BYTES = 16 << 20
+_ONE_A_LINE = "give one fingerprint a line"
 _DAMAGED = "ask the claimant for the file as it was made; nothing can be said about this one"
 
 
@@ -65,7 +63,7 @@ def open_claim(path: Path) -> Iterator[OpenedClaim]:
     """
     with open_bundle(
         path,
-        statement_name=STATEMENT_NAME,
+        statement_name=CLAIM_NAME,
         most_bytes=MOST_CLAIM_BYTES,
         most_files=MOST_FILES,
     ) as bundle:
@@ -73,9 +71,7 @@ def open_claim(path: Path) -> Iterator[OpenedClaim]:
         opened = open_statement(
             bundle.statement_bytes, predicate_type=CLAIM_TYPE, public_key=public_key
         )
-        claim = read_predicate(
-            Claim, opened.statement.predicate, name=STATEMENT_NAME, damaged=_DAMAGED
-        )
+        claim = read_predicate(Claim, opened.statement.predicate, name=CLAIM_NAME, damaged=_DAMAGED)
         bundle.check(claim.files)
         yield OpenedClaim(bundle, claim, opened.statement, opened.payload_digest, public_key)
 
@@ -87,11 +83,13 @@ def read_revoked(path: Path) -> frozenset[str]:
         ClaimError: a line that is no fingerprint, or a file too large to be such a list.
     """
     if path.stat().st_size > _MOST_REVOKED_BYTES:
-        raise ClaimError(
-            f"{path} is too large for a list of keys", remedy="give one fingerprint a line"
-        )
+        raise ClaimError(f"{path} is too large for a list of keys", remedy=_ONE_A_LINE)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise ClaimError(f"{path} is no text in UTF-8: {error}", remedy=_ONE_A_LINE) from error
     found = set()
-    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, text in enumerate(lines, start=1):
         word = text.partition("#")[0].strip().lower()
         if not word:
             continue

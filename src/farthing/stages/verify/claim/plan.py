@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from farthing.artifacts.canonical import canonical_json
+from farthing.artifacts.canonical import canonical_json, digest_json
 from farthing.artifacts.claims.entries import ClaimDraft, ClaimMade, ClaimNonce
 from farthing.artifacts.claims.seeds import derive_seeds
 from farthing.artifacts.claims.statement import Claim
@@ -129,6 +129,12 @@ def _training_problems(training: Training, found: Registered, book: ClaimBook) -
     plan, start = training.plan, training.attempts[0].started
     if start.number < found.nonce_at.number:
         yield _wrong(start.line, f"{training.name} began before the nonce was there")
+    packages = digest_json(found.draft.packages)
+    for run in training.attempts:
+        # None where nobody noted them: books of earlier rules.
+        if run.start.environment.packages not in (None, packages):
+            detail = f"{training.name}: run {run.number} ran with other packages than the draft has"
+            yield _wrong(run.started.line, detail)
     if plan.corpus_digest != found.draft.corpus_digest:
         yield _wrong(start.line, f"{training.name} read another corpus than the draft names")
     made = {run.end.artifact.digest for run in book.runs.values() if run.end and run.end.artifact}
