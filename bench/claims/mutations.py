@@ -1,6 +1,6 @@
 """Random single mutations of a claim's bundle: how many does `farthing verify` see at L0 and L1?
 
-    python bench/claims/mutations.py [--count 10000] [--seed 0] [--claim FILE]
+    python bench/claims/mutations.py [--count 10000] [--seed 0] [--claim FILE] [--to RESULT]
 
 One mutation each: a bit or byte anywhere in the file, bytes cut out or put in, a field of a JSON
 line or of the statement edited and encoded again, lines deleted, doubled or exchanged, files
@@ -25,16 +25,19 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from result_files import RESULTS, Row, Target, write_result
 from synthetic import Story
 
 from farthing.artifacts.canonical import canonical_json
 from farthing.artifacts.claims.archive import file_facts, open_bundle, write_bundle
+from farthing.bench.clock import Neighbours
 from farthing.errors import ClaimError
 from farthing.stages.verify.claim.check import check_claim
 from farthing.stages.verify.claim.opening import open_claim
 
 Json = dict[str, Any]
 _ALL = 1 << 31
+_WANTED = 10_000
 
 
 @dataclass(frozen=True)
@@ -274,22 +277,49 @@ def _other(value: Any, source: random.Random) -> Any:  # noqa: ANN401 - any JSON
 
 
 def main() -> None:
-    """Print how many were seen, by kind."""
+    """Count how many were seen, by kind, and write it down; exits with 1 if one was not."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--claim", type=Path)
-    arguments = parser.parse_args()
+    parser.add_argument("--claim", type=Path, help="a claim to mutate; without it a synthetic one")
+    parser.add_argument("--to", type=Path, default=RESULTS / "mutations.json")
+    asked = parser.parse_args()
+    neighbours = Neighbours()
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        path = arguments.claim or Story(place).write()
+        path = asked.claim or Story(place).write()
         begun = time.process_time()
-        outcome = run(path, place, count=arguments.count, seed=arguments.seed)
+        if is_seen(path):
+            raise SystemExit(f"{path} is refused as it is: it shows nothing about mutations")
+        whole = time.process_time() - begun
+        begun = time.process_time()
+        outcome = run(path, place, count=asked.count, seed=asked.seed)
         seconds = time.process_time() - begun
-    for kind in sorted(KINDS):
-        print(f"{kind:<18}{outcome.seen[kind]:>7} of {outcome.tried[kind]}")
+        size = path.stat().st_size
     seen, tried = outcome.seen.total(), outcome.tried.total()
-    print(f"{'all':<18}{seen:>7} of {tried}, {seconds:.1f} CPU-seconds")
+    named = asked.claim.name if asked.claim else "a synthetic claim"
+    rows = [
+        Row(f"size of the claim ({named})", round(size / 1e6, 3), "MB"),
+        Row("mutations, each of which changed a byte", tried, "mutations"),
+        Row("of them refused or contradicted at level 0 or 1", seen, "mutations"),
+        Row("of them not seen", len(outcome.missed), "mutations"),
+        Row("of them ended without a reason", len(outcome.crashed), "mutations"),
+    ]
+    rows += [
+        Row(f"{kind}: seen of {outcome.tried[kind]}", outcome.seen[kind], "mutations")
+        for kind in sorted(KINDS)
+    ]
+    rows += [
+        Row("levels 0 and 1 of the claim as it is", round(whole, 3), "CPU-s"),
+        Row("all mutations, made and looked at", round(seconds, 1), "CPU-s"),
+    ]
+    met = seen == tried and tried >= _WANTED
+    target = Target(
+        f"100 % of {_WANTED:,} random single mutations seen at levels 0 and 1",
+        f"{seen:,} of {tried:,}",
+        met,
+    )
+    write_result(asked.to, "Random single mutations of a claim", rows, target, neighbours)
     for each in (*outcome.missed, *outcome.crashed):
         print(f"  not seen: {each}")
     raise SystemExit(0 if seen == tried else 1)
