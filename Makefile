@@ -19,7 +19,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart results test lint check check-exports bench results-speed results-elastic results-headstart results-cost claim bench-curation results-curation bench-vllm clean
+.PHONY: help setup quickstart results test lint check check-exports bench results-speed results-elastic results-headstart results-cost claim bench-claims verify-claims claim-largest results-claims bench-curation results-curation bench-vllm clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -63,6 +63,28 @@ results-headstart: $(INSTALLED) ## members trained on and supernets grown (ten m
 CLAIM ?= build/claim
 claim: $(INSTALLED) ## a small claim, made under one key and verified under another (four minutes on a core)
 	OMP_NUM_THREADS=1 $(BIN)/python scripts/claim_quickstart.py --to $(CLAIM)
+
+bench-claims: $(INSTALLED) ## what booking costs, and what verifying costs and sees (minutes on one core), into docs/results/claims
+	test -f $(CLAIM)/quickstart.claim || $(MAKE) claim
+	OMP_NUM_THREADS=1 $(BIN)/python bench/claims/mutations.py --claim $(CLAIM)/quickstart.claim
+	OMP_NUM_THREADS=1 $(BIN)/python bench/claims/verify_speed.py
+	OMP_NUM_THREADS=1 $(BIN)/python bench/claims/booking.py
+	OMP_NUM_THREADS=1 $(BIN)/python bench/claims/share_of_replay.py
+
+verify-claims: $(INSTALLED) ## every claim of claims/ checked from its signatures and arithmetic (levels 0 and 1, seconds)
+	@for claim in claims/*/*.claim; do \
+		echo; echo "$$claim"; $(BIN)/farthing verify "$$claim" || exit 1; \
+	done
+
+# Text that nobody trained on, to score the models of a claim on: FRESH="one.txt two.jsonl".
+FRESH ?=
+LARGEST ?= build/four-members
+claim-largest: $(INSTALLED) ## the largest claim made again, verified to level 4, and forged (an hour on one core)
+	OMP_NUM_THREADS=1 $(BIN)/python scripts/claim_story.py claims/four-members/claim.yaml --to $(LARGEST) \
+		--rerun $(foreach text,$(FRESH),--fresh $(text))
+
+results-claims: $(INSTALLED) ## what is known of claims into docs/results; with LARGEST=FOLDER that claim instead of the committed one
+	$(BIN)/python scripts/refresh_claims.py $(if $(wildcard $(LARGEST)/story.json),--story $(LARGEST))
 
 results-cost: $(INSTALLED) ## counts and footprints against published ones, peak memory and metering measured, into docs/results
 	OMP_NUM_THREADS=1 $(BIN)/python bench/cost/memory.py
