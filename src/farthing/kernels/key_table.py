@@ -41,11 +41,19 @@ def key_table(keys: npt.NDArray[np.uint64]) -> KeyTable:
     start_shift = np.uint64(64 - bits)
     starts = np.empty((1 << bits) + 1, dtype=np.int32)
     _begin(keys, starts, start_shift)
-    bits = _bits(len(keys) * _FILTER_BITS_A_KEY)
-    seen_shift = np.uint64(64 - bits)
-    seen = np.zeros(1 << (bits - 3), dtype=np.uint8)
+    seen, seen_shift = new_filter(len(keys), _FILTER_BITS_A_KEY)
     _mark(keys, seen, seen_shift)
     return KeyTable(keys, starts, start_shift, seen, seen_shift)
+
+
+def new_filter(most: int, bits_a_key: int) -> tuple[npt.NDArray[np.uint8], np.uint64]:
+    """A filter that no key passes, to be marked with up to `most` keys.
+
+    Returns:
+        uint8 [2 ** f / 8], a bit for each value of a key's top f bits; and 64 - f.
+    """
+    bits = _bits(most * bits_a_key)
+    return np.zeros(1 << (bits - 3), dtype=np.uint8), np.uint64(64 - bits)
 
 
 def _bits(count: int) -> int:
@@ -65,11 +73,17 @@ def _begin(
     starts[filled:] = len(keys)
 
 
+@inlined
+def mark(key: np.uint64, seen: npt.NDArray[np.uint8], seen_shift: np.uint64) -> None:
+    """Let `key` pass the filter."""
+    top = key >> seen_shift
+    seen[top >> _BYTE] |= np.uint8(_ONE << (top & _BIT))
+
+
 @compiled
 def _mark(keys: npt.NDArray[np.uint64], seen: npt.NDArray[np.uint8], seen_shift: np.uint64) -> None:
     for key in keys:
-        top = key >> seen_shift
-        seen[top >> _BYTE] |= np.uint8(_ONE << (top & _BIT))
+        mark(key, seen, seen_shift)
 
 
 @inlined

@@ -1,7 +1,8 @@
 """Hashed windows of 32 characters of folded text, and which documents share many with known ones.
 
 Case is folded and runs of white space count as one space, so that another edition's layout does not
-hide a copy.
+hide a copy. Any 9 windows in a row have 24 characters in common, their *core*: where it stands in
+no known text, none of the 9 is known, so that mostly one place in 9 is looked up.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from farthing.kernels.characters import SPACE, characters, decode
 from farthing.kernels.compiled import compiled, inlined
-from farthing.kernels.key_table import KeyTable, may_be_known, place_of
+from farthing.kernels.key_table import KeyTable, mark, may_be_known, new_filter, number_of
 
 WINDOW_CHARACTERS = 32
 
@@ -27,7 +28,15 @@ _FIRST_POWER = np.uint64(_BASE)
 _MIXER = np.uint64(0xBF58476D1CE4E5B9)
 _HIGH, _LOW = np.uint64(31), np.uint64(29)
 
-_BLOCK = 1024  # windows that are looked up together
+_CORE = 24
+_STRIDE = WINDOW_CHARACTERS - _CORE + 1  # windows with a core in common
+# Odd numbers of 32 bits: their products with code points are of 64 bits, and no sum overflows.
+_FACTORS = np.array(
+    [(_BASE * (2 * at + 1)) >> 7 & 0xFFFFFFFF | 1 for at in range(_CORE)], np.uint32
+)
+
+_BITS_A_CORE = 8
+_BLOCK = 1024  # cores that are looked up together
 _LISTED = 0x20000  # no case above
 _SEVERAL = -1
 _BLANK = np.uint32(0x20)
@@ -43,57 +52,51 @@ def folded_points(text: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
         uint32 [N], N >= 32: `" ".join(text.casefold().split())`.
     """
     points = np.zeros(len(text) + WINDOW_CHARACTERS, dtype=np.uint32)
-    count = _fold(text, characters().kinds, _folds(), points)
+    count = _fold(text, _folds(), points)
     if count < 0:  # a character folds to several: rare enough for Python
         folded = " ".join(text.tobytes().decode("utf-8").casefold().split())
         found = np.frombuffer(folded.encode("utf-32-le"), dtype="<u4")
         points = np.zeros(len(found) + WINDOW_CHARACTERS, dtype=np.uint32)
         points[: len(found)] = found
         count = len(found)
+    points[count:WINDOW_CHARACTERS] = 0
     return points[: max(count, WINDOW_CHARACTERS)]
 
 
 @compiled
 def _fold(
-    text: npt.NDArray[np.uint8],
-    kinds: npt.NDArray[np.uint8],
-    folds: npt.NDArray[np.int32],
-    points: npt.NDArray[np.uint32],
+    text: npt.NDArray[np.uint8], folds: npt.NDArray[np.int32], points: npt.NDArray[np.uint32]
 ) -> int:
     """How many points there are; -1 where one character folds to several."""
     count, place = 0, 0
-    waiting = False  # a space is owed before the next character
+    last = np.int64(_BLANK)
     while place < len(text):
         code, width = decode(text, place)
         place += width
-        if kinds[code] & SPACE:
-            waiting = count > 0
-            continue
-        if waiting:
-            points[count] = _BLANK
-            count += 1
-            waiting = False
         folded = np.int64(folds[code]) if code < len(folds) else code
         if folded == _SEVERAL:
             return -1
+        # A space after a space is written too, and then overwritten: cheaper than to ask.
         points[count] = folded
-        count += 1
-    return count
+        count += (folded != _BLANK) | (last != _BLANK)
+        last = folded
+    return count - 1 if count > 0 and last == _BLANK else count
 
 
 @cache
 def _folds() -> npt.NDArray[np.int32]:
-    """By code point what it folds to; _SEVERAL where that is not one character."""
+    """By code point what it folds to, a space for all white space; _SEVERAL where not to one."""
     folded = (chr(code).casefold() for code in range(_LISTED))
     table = np.array([ord(f) if len(f) == 1 else _SEVERAL for f in folded], dtype=np.int32)
+    table[(characters().kinds[:_LISTED] & SPACE) != 0] = _BLANK
     table.flags.writeable = False
     return table
 
 
 @inlined
-def _first_window(points: npt.NDArray[np.uint32]) -> np.uint64:
+def _window(points: npt.NDArray[np.uint32], begin: int) -> np.uint64:
     value = np.uint64(0)
-    for at in range(WINDOW_CHARACTERS - 1, -1, -1):
+    for at in range(begin + WINDOW_CHARACTERS - 1, begin - 1, -1):
         value = value * _FIRST_POWER + np.uint64(points[at])
     return value
 
@@ -117,12 +120,42 @@ def window_hashes(points: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint64]:
     """A 64-bit hash of each window of 32 characters; uint64 [N - 31] from uint32 [N]."""
     count = len(points) - WINDOW_CHARACTERS + 1
     hashes = np.empty(count, dtype=np.uint64)
-    value = _first_window(points)
+    value = _window(points, 0)
     hashes[0] = _spread(value)
     for at in range(1, count):
         value = _next_window(value, points, at)
         hashes[at] = _spread(value)
     return hashes
+
+
+class Cores(NamedTuple):
+    """A filter of 24 characters in a row: all that stand in known texts pass, and few others."""
+
+    core_bits: npt.NDArray[np.uint8]
+    core_shift: np.uint64
+
+
+def no_cores(most: int) -> Cores:
+    """A filter that nothing passes, with room for `most` places of known texts."""
+    return Cores(*new_filter(most, _BITS_A_CORE))
+
+
+@inlined
+def _core(points: npt.NDArray[np.uint32], begin: int) -> np.uint64:
+    """A hash of 24 characters. Not a rolling one, so that many are in the making at a time."""
+    value = np.uint64(0)
+    for at in range(_CORE):
+        value += np.uint64(points[begin + at]) * np.uint64(_FACTORS[at])
+    return _spread(value)
+
+
+@compiled
+def mark_cores(
+    points: npt.NDArray[np.uint32], core_bits: npt.NDArray[np.uint8], core_shift: np.uint64
+) -> None:
+    """Let every core of a text pass."""
+    for at in range(len(points) - _CORE + 1):
+        mark(_core(points, at), core_bits, core_shift)
 
 
 class KnownWindows(NamedTuple):
@@ -138,6 +171,7 @@ def known_windows(
     offsets: npt.NDArray[np.int64],
     asked: npt.NDArray[np.bool_],
     table: KeyTable,
+    cores: Cores,
 ) -> KnownWindows:
     """Look every window of some texts of a batch up.
 
@@ -146,12 +180,14 @@ def known_windows(
         offsets: int64 [D + 1]; text d is `data[offsets[d] : offsets[d + 1]]`.
         asked: bool [D]; the other texts are passed over, as if they had no windows.
         table: of window hashes.
+        cores: of texts that hold at least these windows.
     """
     documents = len(offsets) - 1
     numbers = np.empty(int(offsets[-1] - offsets[0]) + documents, dtype=np.int64)
     ends = np.zeros(documents + 1, dtype=np.int64)
     counts = np.zeros(documents, dtype=np.int64)
-    _find_all(data, offsets, asked, characters().kinds, _folds(), *table, numbers, ends, counts)
+    known = (*cores, *table)
+    _find_all(data, offsets, asked, _folds(), *known, numbers, ends, counts)
     several = np.flatnonzero(counts == _SEVERAL)
     if not len(several):
         return KnownWindows(numbers[: ends[-1]].copy(), ends, counts)
@@ -159,7 +195,7 @@ def known_windows(
     for document in several:
         points = folded_points(data[offsets[document] : offsets[document + 1]])
         found = np.empty(len(points), dtype=np.int64)
-        parts[document] = found[: _find(points, *table, found)]
+        parts[document] = found[: _find(points, *known, found)]
         counts[document] = len(points) - WINDOW_CHARACTERS + 1
     ends[1:] = np.cumsum([len(part) for part in parts])
     return KnownWindows(np.concatenate(parts), ends, counts)
@@ -170,8 +206,9 @@ def _find_all(
     data: npt.NDArray[np.uint8],
     offsets: npt.NDArray[np.int64],
     asked: npt.NDArray[np.bool_],
-    kinds: npt.NDArray[np.uint8],
     folds: npt.NDArray[np.int32],
+    core_bits: npt.NDArray[np.uint8],
+    core_shift: np.uint64,
     keys: npt.NDArray[np.uint64],
     starts: npt.NDArray[np.int32],
     start_shift: np.uint64,
@@ -191,14 +228,23 @@ def _find_all(
         if not asked[document]:
             continue
         text = data[offsets[document] : offsets[document + 1]]
-        count = _fold(text, kinds, folds, points)
+        count = _fold(text, folds, points)
         if count == _SEVERAL:
             counts[document] = _SEVERAL
         else:
             points[count:WINDOW_CHARACTERS] = 0
             size = max(count, WINDOW_CHARACTERS)
-            place = numbers[last:]
-            last += _find(points[:size], keys, starts, start_shift, seen, seen_shift, place)
+            last += _find(
+                points[:size],
+                core_bits,
+                core_shift,
+                keys,
+                starts,
+                start_shift,
+                seen,
+                seen_shift,
+                numbers[last:],
+            )
             counts[document] = size - WINDOW_CHARACTERS + 1
             ends[document + 1] = last
 
@@ -206,6 +252,8 @@ def _find_all(
 @compiled
 def _find(
     points: npt.NDArray[np.uint32],
+    core_bits: npt.NDArray[np.uint8],
+    core_shift: np.uint64,
     keys: npt.NDArray[np.uint64],
     starts: npt.NDArray[np.int32],
     start_shift: np.uint64,
@@ -215,25 +263,28 @@ def _find(
 ) -> int:
     """Write the numbers of the windows that are known into `found`; return how many."""
     hits = 0
-    value = _first_window(points)
     hashes = np.empty(_BLOCK, dtype=np.uint64)
     passing = np.empty(_BLOCK, dtype=np.int64)
     count = len(points) - WINDOW_CHARACTERS + 1
-    for first in range(0, count, _BLOCK):
-        size = min(_BLOCK, count - first)
-        for at in range(size):
-            if first + at > 0:
-                value = _next_window(value, points, first + at)
-            hashes[at] = _spread(value)
-        # Without a branch, so that many places of the filter are fetched at a time: it is larger
-        # than the caches.
+    value, following = np.uint64(0), -1
+    for first in range(0, count, _BLOCK * _STRIDE):
+        size = min(_BLOCK, (count - first + _STRIDE - 1) // _STRIDE)
+        for place in range(size):
+            begin = first + place * _STRIDE
+            hashes[place] = _core(points, begin + WINDOW_CHARACTERS - _CORE)
+        # A loop of its own, short and without a branch, so that many places of the filter are
+        # fetched at a time: it is larger than the caches.
         passed = 0
-        for at in range(size):
-            passing[passed] = at
-            passed += may_be_known(hashes[at], seen, seen_shift)
-        for at in passing[:passed]:
-            number = place_of(hashes[at], keys, starts, start_shift)
-            if number >= 0:
-                found[hits] = number
-                hits += 1
+        for place in range(size):
+            passing[passed] = first + place * _STRIDE
+            passed += may_be_known(hashes[place], core_bits, core_shift)
+        for begin in passing[:passed]:
+            for at in range(begin, min(begin + _STRIDE, count)):
+                rolls = at == following
+                value = _next_window(value, points, at) if rolls else _window(points, at)
+                following = at + 1
+                number = number_of(_spread(value), keys, starts, start_shift, seen, seen_shift)
+                if number >= 0:
+                    found[hits] = number
+                    hits += 1
     return hits

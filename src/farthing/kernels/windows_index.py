@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from farthing.kernels.compiled import compiled
 from farthing.kernels.key_table import KeyTable, key_table
-from farthing.kernels.windows import folded_points, window_hashes
+from farthing.kernels.windows import Cores, folded_points, mark_cores, no_cores, window_hashes
 
 # Buckets of about four windows, of which a few bits are left to be compared.
 _BUCKET_BITS = 2
@@ -24,16 +24,20 @@ class WindowIndex(NamedTuple):
     begins: npt.NDArray[np.int32]  # [K + 1], into `owners`
     owners: npt.NDArray[np.int32]  # ascending for each window, without repeats
     sizes: npt.NDArray[np.int64]  # [D], distinct windows of each text
+    cores: Cores  # of these texts, and perhaps of others
 
 
-def index_windows(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> WindowIndex:
-    """Index every window of every text.
+class HashedTexts(NamedTuple):
+    """The windows of some texts one after another, and where those of each begin."""
 
-    Args:
-        data: uint8, valid UTF-8; of less than 2**31 windows.
-        offsets: int64 [D + 1]; text d is `data[offsets[d] : offsets[d + 1]]`.
-    """
-    hashes, ends = _all_hashes(data, offsets)
+    hashes: npt.NDArray[np.uint64]
+    ends: npt.NDArray[np.int64]  # [D + 1]; those of text d: hashes[ends[d] : ends[d + 1]]
+    cores: Cores
+
+
+def index_windows(hashed: HashedTexts) -> WindowIndex:
+    """Index every window of every text; there are less than 2**31."""
+    hashes, ends, cores = hashed
     bits = max(len(hashes).bit_length() - _BUCKET_BITS, _LEAST_BITS)
     shift = np.uint64(64 - bits)
     places = np.zeros((1 << bits) + 1, dtype=np.int32)
@@ -44,26 +48,39 @@ def index_windows(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -
     sizes = np.zeros(len(ends) - 1, dtype=np.int64)
     filled = places[:-1].copy()
     _sort_in(hashes, ends, shift, places, filled, keys, owners, sizes)
-    del hashes
     begins = np.empty(int(sizes.sum()) + 1, dtype=np.int32)
     distinct, held = _close_up(places, filled, keys, owners, begins)
     # Views: most windows are distinct, so little is held in vain.
-    return WindowIndex(key_table(keys[:distinct]), begins[: distinct + 1], owners[:held], sizes)
+    table = key_table(keys[:distinct])
+    return WindowIndex(table, begins[: distinct + 1], owners[:held], sizes, cores)
 
 
-def _all_hashes(
-    data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
-    """The windows of all texts one after another, and where those of each begin."""
+def some_texts(hashed: HashedTexts, which: npt.NDArray[np.bool_]) -> HashedTexts:
+    """Those of `hashed` that are `which` (bool [D])."""
+    counts = np.diff(hashed.ends)
+    ends = np.concatenate([[0], np.cumsum(counts[which])])
+    return HashedTexts(hashed.hashes[np.repeat(which, counts)], ends, hashed.cores)
+
+
+def hash_texts(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> HashedTexts:
+    """Hash every window of every text.
+
+    Args:
+        data: uint8, valid UTF-8.
+        offsets: int64 [D + 1]; text d is `data[offsets[d] : offsets[d + 1]]`.
+    """
     # Room for one window a byte, and for one of each text that is shorter than a window; the system
     # gives what is used.
     hashes = np.empty(int(offsets[-1] - offsets[0]) + len(offsets), dtype=np.uint64)
     ends = np.zeros(len(offsets), dtype=np.int64)
+    cores = no_cores(len(hashes))
     for text, (begin, end) in enumerate(pairwise(offsets)):
-        found = window_hashes(folded_points(data[begin:end]))
+        points = folded_points(data[begin:end])
+        mark_cores(points, *cores)
+        found = window_hashes(points)
         ends[text + 1] = ends[text] + len(found)
         hashes[ends[text] : ends[text + 1]] = found
-    return hashes[: ends[-1]], ends
+    return HashedTexts(hashes[: ends[-1]], ends, cores)
 
 
 @compiled

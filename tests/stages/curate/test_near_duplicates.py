@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from farthing.kernels.windows_index import index_windows
+from farthing.kernels.windows import known_windows
+from farthing.kernels.windows_index import hash_texts, index_windows, some_texts
 from farthing.stages.curate.near_duplicates import NearDuplicates, window_hashes
 from farthing.text.bpe import flat_texts
 
@@ -68,11 +69,47 @@ def test_the_index_names_every_window_and_the_texts_that_hold_it():
             expected.setdefault(hashed, []).append(number)
     assert max(map(len, expected.values())) > 1
     data, offsets = flat_texts(texts)
-    index = index_windows(data, offsets)
+    index = index_windows(hash_texts(data, offsets))
     assert index.table.keys.tolist() == sorted(expected)
     parts = np.split(index.owners, index.begins[1:-1])
     assert [part.tolist() for part in parts] == [expected[key] for key in sorted(expected)]
     assert index.sizes.tolist() == [len(set(plain.window_hashes(text).tolist())) for text in texts]
+
+
+def test_every_window_is_found_wherever_it_stands():
+    # Only one place in 9 is looked up at first: a copy may begin and end at any distance from it.
+    draw = random.Random(5)
+    held = "".join(draw.choices("abcß 水", k=900))
+    index = index_windows(hash_texts(*flat_texts([held])))
+    others = ["".join(draw.choices("defg", k=10_000 + number)) for number in range(40)]
+    texts = [
+        other[:number] + held[3 * number : 3 * number + 32 + number] + other
+        for number, other in enumerate(others)
+    ]
+    known = known_windows(
+        *flat_texts(texts), np.ones(len(texts), dtype=np.bool_), index.table, index.cores
+    )
+    for number, text in enumerate(texts):
+        hashes = plain.window_hashes(text)
+        expected = np.searchsorted(index.table.keys, hashes[np.isin(hashes, index.table.keys)])
+        found = known.numbers[known.ends[number] : known.ends[number + 1]]
+        assert len(expected) > number / 2
+        assert found.tolist() == expected.tolist()
+        assert known.counts[number] == len(hashes)
+
+
+def test_an_index_of_some_texts_is_as_if_the_others_had_not_been_hashed():
+    draw = random.Random(6)
+    texts = ["".join(draw.choices("ab", k=draw.randrange(400))) for _ in range(20)]
+    which = np.array([draw.random() < 0.5 for _ in texts])
+    some = index_windows(some_texts(hash_texts(*flat_texts(texts)), which))
+    alone = index_windows(
+        hash_texts(*flat_texts([text for text, one in zip(texts, which, strict=True) if one]))
+    )
+    assert some.table.keys.tolist() == alone.table.keys.tolist()
+    assert some.owners.tolist() == alone.owners.tolist()
+    assert some.begins.tolist() == alone.begins.tolist()
+    assert some.sizes.tolist() == alone.sizes.tolist()
 
 
 @pytest.mark.parametrize("count", [0, 20], ids=["empty", "of 20 texts"])

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from farthing.kernels import windows
 from farthing.kernels.key_table import KeyTable
-from farthing.kernels.windows_index import WindowIndex, index_windows
+from farthing.kernels.windows_index import WindowIndex, hash_texts, index_windows
 from farthing.text.bpe import flat_texts
 
 
@@ -31,27 +31,30 @@ class NearDuplicates:
     @classmethod
     def of_texts(cls, texts: Iterable[str], *, share: float) -> NearDuplicates:
         """Index `texts`."""
-        return cls(index_windows(*flat_texts(texts)), share=share)
+        return cls(index_windows(hash_texts(*flat_texts(texts))), share=share)
 
     @classmethod
     def open(cls, directory: Path, *, share: float) -> NearDuplicates:
         """Map what `save` has written: processes of one machine share one copy in memory."""
         arrays = {
             name: _mapped(directory / f"{name}.npy")
-            for name in (*_TABLE_ARRAYS, *_ARRAYS, _SHIFTS_NAME)
+            for name in (*_TABLE_ARRAYS, *_ARRAYS, _CORES_NAME, _SHIFTS_NAME)
         }
-        start_shift, seen_shift = arrays.pop(_SHIFTS_NAME)
+        start_shift, seen_shift, core_shift = arrays.pop(_SHIFTS_NAME)
         keys, starts, seen = (arrays.pop(name) for name in _TABLE_ARRAYS)
         table = KeyTable(keys, starts, start_shift, seen, seen_shift)
-        return cls(WindowIndex(table, **arrays), share=share)
+        cores = windows.Cores(arrays.pop(_CORES_NAME), core_shift)
+        return cls(WindowIndex(table, cores=cores, **arrays), share=share)
 
     def save(self, directory: Path) -> None:
         """Write the index into `directory`, which is made if it is not there."""
         directory.mkdir(parents=True, exist_ok=True)
-        table = self._index.table
+        table, cores = self._index.table, self._index.cores
+        shifts = [table.start_shift, table.seen_shift, cores.core_shift]
         arrays = {name: getattr(table, name) for name in _TABLE_ARRAYS}
         arrays |= {name: getattr(self._index, name) for name in _ARRAYS}
-        arrays[_SHIFTS_NAME] = np.array([table.start_shift, table.seen_shift], dtype=np.uint64)
+        arrays[_CORES_NAME] = cores.core_bits
+        arrays[_SHIFTS_NAME] = np.array(shifts, dtype=np.uint64)
         for name, array in arrays.items():
             np.save(directory / f"{name}.npy", array, allow_pickle=False)
 
@@ -69,7 +72,7 @@ class NearDuplicates:
 
         Only texts that are `asked` about (bool [D]) are looked at; the others do not repeat.
         """
-        known = windows.known_windows(data, offsets, asked, self._index.table)
+        known = windows.known_windows(data, offsets, asked, self._index.table, self._index.cores)
         hits = np.diff(known.ends)
         repeats = hits > self._share * known.counts
         for text in np.flatnonzero((hits > 0) & ~repeats):
@@ -90,7 +93,7 @@ class NearDuplicates:
 
 _TABLE_ARRAYS = ("keys", "starts", "seen")
 _ARRAYS = ("begins", "owners", "sizes")
-_SHIFTS_NAME = "shifts"
+_CORES_NAME, _SHIFTS_NAME = "cores", "shifts"
 
 
 def _mapped(path: Path) -> npt.NDArray[Any]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from farthing.documents.batch import large_strings, text_bytes
 from farthing.errors import CorpusError
-from farthing.kernels.windows_index import WindowIndex, index_windows
+from farthing.kernels.windows_index import hash_texts, index_windows, some_texts
 from farthing.stages.curate.config import CurateConfig
 from farthing.stages.curate.near_duplicates import NearDuplicates
 from farthing.stages.curate.phases.columns import Columns
@@ -105,14 +105,15 @@ def drop_repeats_in_dev(
         The index of all text that is held out.
     """
     held = np.flatnonzero(decisions.kept & ((sides == TEST) | (sides == DEV)))
-    texts = _texts(columns, held)
-    tests = NearDuplicates(_index(texts, sides[held] == TEST), share=config.near_duplicate_share)
-    dev = sides[held] == DEV
+    data, offsets = text_bytes(_texts(columns, held))
+    hashed = hash_texts(data, offsets)
+    share = config.near_duplicate_share
+    tests = NearDuplicates(index_windows(some_texts(hashed, sides[held] == TEST)), share=share)
     repeats = np.zeros(len(columns), dtype=np.bool_)
-    repeats[held] = tests.which_repeat(*text_bytes(texts), dev)
+    repeats[held] = tests.which_repeat(data, offsets, sides[held] == DEV)
     del tests
     decisions.drop("split", "dev_near_duplicate_of_held_out", repeats)
-    return NearDuplicates(_index(texts, decisions.kept[held]), share=config.near_duplicate_share)
+    return NearDuplicates(index_windows(some_texts(hashed, decisions.kept[held])), share=share)
 
 
 def check_domains(
@@ -157,10 +158,6 @@ def check_domains(
 def _texts(columns: Columns, ordinals: npt.NDArray[np.int64]) -> pa.LargeStringArray:
     parts = [batch.column("text") for _, batch in columns.rows(ordinals, ["text"])]
     return pa.concat_arrays(parts) if parts else large_strings([])
-
-
-def _index(texts: pa.LargeStringArray, which: npt.NDArray[np.bool_]) -> WindowIndex:
-    return index_windows(*text_bytes(texts.filter(pa.array(which))))
 
 
 def _by_reason(decisions: Decisions) -> str:
