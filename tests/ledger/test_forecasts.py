@@ -101,7 +101,7 @@ def test_the_last_forecast_before_the_run_counts_and_none_after_it(workspace, bo
     assert compared(workspace, OTHER)["seconds", "training"].found == pytest.approx(1.5 * 3600)
 
 
-def test_without_a_forecast_there_is_nothing_to_compare(workspace, book, enter):
+def test_without_a_forecast_there_is_nothing_to_compare(workspace, enter):
     enter.run("training", 1.0, plan=enter.plan("n"), made=SUPERNET)
     accounts = read_accounts(workspace, SETTINGS, hours_may_lack=True)
     records = read_book(workspace.book_file).records
