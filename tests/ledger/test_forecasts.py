@@ -58,6 +58,8 @@ def test_hours_money_energy_and_loss_are_compared(workspace, book, enter):
     plan = enter.plan("n")
     enter.run("training", 2.0, plan=plan, made=SUPERNET, reads=(("corpus", CORPUS),), key="t")
     enter.run("evaluation", 0.5, scored=((SUPERNET, "A", 0.1),), reads=(("supernet", SUPERNET),))
+    # Questions, which nobody foresaw.
+    enter.run("evaluation", 9.0, reads=(("supernet", SUPERNET),))
     found = compared(workspace)
     training = found["seconds", "training"]
     assert training.found == pytest.approx(7200.0)

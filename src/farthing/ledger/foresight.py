@@ -116,13 +116,15 @@ def _runs_of(
     read = {each.digest for each in maker.start.inputs}
     found: dict[str, list[RunAccount]] = {purpose: [] for purpose in _PURPOSES}
     keys = {run.start.input_key for run in runs if run.artifact_digest in read}
+    # Questions are asked by whoever wants answers: nobody foresees them.
+    scored = {r.body.run for r in records if isinstance(r.body, Evaluation)}
     for run in runs:
         start = run.start
         of_training = start.purpose == "training" and start.input_key == maker.start.input_key
         of_corpus = start.purpose == "curation" and start.input_key in keys
-        of_family = start.purpose in ("evaluation", "extraction") and supernet in {
-            each.digest for each in start.inputs
-        }
+        of_family = supernet in {each.digest for each in start.inputs} and (
+            start.purpose == "extraction" or (start.purpose == "evaluation" and start.run in scored)
+        )
         if start.run in later and (of_corpus or of_family or of_training):
             found[start.purpose].append(run)
     # A second training of the same recipe has a forecast of its own.
