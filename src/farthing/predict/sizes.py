@@ -42,7 +42,7 @@ RULES = {
     "members": "layers, experts and top-k are shared out as in the recipe compare-1m",
     "rates": "Muon 0.014 and AdamW 0.1 (embedding), 0.006 (output), 0.004 (others) as in the "
     "recipe compare-1m at width 112; AdamW's fall as 1 / sqrt(width), nanochat's rule; Muon's "
-    "updates are orthogonal, so its rate stays. farthing tuned none of them above 1 million",
+    "updates are orthogonal, so its rate stays. None was tuned above 1 million",
     "vocabulary": "4,096 tokens at 1 million active parameters (farthing's recipes), twice as many "
     "for each further factor of 8, at most 131,072",
 }
