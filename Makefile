@@ -19,7 +19,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart results test lint check check-exports bench results-speed results-elastic results-headstart results-cost claim bench-claims verify-claims claim-largest results-claims bench-curation results-curation bench-vllm clean
+.PHONY: help setup quickstart results test lint check check-exports bench results-speed results-elastic results-headstart results-cost claim bench-claims verify-claims claim-largest results-claims bench-curation results-curation bench-vllm clean results-planner results-plan
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -90,6 +90,12 @@ results-cost: $(INSTALLED) ## counts and footprints against published ones, peak
 	OMP_NUM_THREADS=1 $(BIN)/python bench/cost/memory.py
 	$(BIN)/python scripts/refresh_cost.py
 	OMP_NUM_THREADS=1 $(BIN)/python scripts/refresh_metering.py
+
+results-planner: $(INSTALLED) ## predicted hours against published ones, each left out of its own prediction, into docs/results
+	OMP_NUM_THREADS=1 $(BIN)/python scripts/refresh_planner.py
+
+results-plan: $(INSTALLED) ## plans for several sums and machines, into docs/plan.md, with their recipes
+	OMP_NUM_THREADS=1 $(BIN)/python scripts/refresh_plan.py
 
 # Other people's engines, each in an environment of its own: none is a dependency of farthing.
 ENGINES ?= .venv-exports

@@ -6,6 +6,7 @@
     │   ├── CorpusError               text that is missing, empty or not UTF-8
     │   ├── ShapeError                a sub-model that the supernet does not hold
     │   ├── MissingExtraError         a package that only some features need is not installed
+    │   ├── PlanError                 no plan meets what was asked, or nobody can foresee it
     │   └── UnknownHardwareError      hardware, price or grid that nobody has given a figure for
     ├── CheckFailedError          1   something is not what it claims to be
     │   ├── BookError                 a broken chain, a bad signature, a cut tail
@@ -74,6 +75,10 @@ class MissingExtraError(UsageError):
             f"{feature} needs an optional package that is not installed",
             remedy=f'pip install "farthing[{extra}]"',
         )
+
+
+class PlanError(UsageError):
+    """No plan meets a goal and its limits, or the goal lies where no prediction is backed."""
 
 
 class UnknownHardwareError(UsageError):

@@ -98,6 +98,18 @@ def assumed(value: float, unit: str, source: str) -> Quantity:
     return _exact(value, unit, Provenance.ASSUMED, source)
 
 
+def estimated(value: float, unit: str, source: str, *, low: float, high: float) -> Quantity:
+    """A figure that a fit or a model gives, with the range it may lie in."""
+    return Quantity(
+        value=value,
+        unit=unit,
+        provenance=Provenance.ESTIMATED,
+        source=source,
+        low=low,
+        high=high,
+    )
+
+
 def total(parts: Iterable[Quantity | None], unit: str) -> Quantity | None:
     """The sum of `parts`, or `None` if any part is unknown; zero for no parts."""
     result = measured(0.0, unit, "nothing spent")

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from farthing.artifacts.claims.entries import ClaimNonce
 from farthing.artifacts.curation_step import CurationStep
 from farthing.artifacts.entries import RULES_VERSION, Genesis, Plan, RunEnd, RunStart, read_book
+from farthing.artifacts.forecast import Forecast
 from farthing.artifacts.settings import WorkspaceSettings
 from farthing.artifacts.workspace import Workspace
 from farthing.ledger.bill import make_bill
@@ -25,7 +27,7 @@ def old(tmp_path):
 
 
 def test_it_was_written_under_older_rules_and_lacks_what_is_new(old):
-    assert RULES_VERSION == 4
+    assert RULES_VERSION == 5
     lines = [json.loads(line) for line in old.book_file.read_text("utf-8").splitlines()]
     assert lines[0]["body"]["rules_version"] == 1
     starts = [line["body"] for line in lines if line["kind"] == "run.start"]
@@ -120,3 +122,21 @@ def test_a_book_of_rules_3_has_steps_of_curation_and_no_claims(before_claims):
         assert later == (None, None, None)
     assert all(finding.ok for finding in verify_workspace(before_claims).findings)
     assert make_bill(before_claims, WorkspaceSettings()).total.wall_hours.value == pytest.approx(10)
+
+
+@pytest.fixture
+def before_forecasts(tmp_path):
+    """Of rules 4: curation, a claim's nonce, training, evaluation; each in no time."""
+    return Workspace(shutil.copytree(BOOKS / "rules-4", tmp_path / "old"))
+
+
+def test_a_book_of_rules_4_has_what_a_claim_needs_and_no_forecasts(before_forecasts):
+    bodies = [record.body for record in read_book(before_forecasts.book_file).records]
+    assert isinstance(bodies[0], Genesis)
+    assert bodies[0].rules_version == 4
+    assert sum(isinstance(body, ClaimNonce) for body in bodies) == 1
+    packages = [body.environment.packages for body in bodies if isinstance(body, RunStart)]
+    assert len(packages) == 3
+    assert None not in packages
+    assert not any(isinstance(body, Forecast) for body in bodies)
+    assert all(finding.ok for finding in verify_workspace(before_forecasts).findings)

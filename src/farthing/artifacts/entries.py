@@ -23,6 +23,7 @@ from farthing.artifacts.claims.entries import Anchor, ClaimDraft, ClaimMade, Cla
 from farthing.artifacts.curation_step import CurationStep
 from farthing.artifacts.environment import Environment
 from farthing.artifacts.expense import Expense, Reading
+from farthing.artifacts.forecast import Forecast
 from farthing.artifacts.holding import Holding
 from farthing.artifacts.keys import read_head
 from farthing.artifacts.phase import PhaseWork
@@ -35,10 +36,10 @@ from farthing.errors import BookError
 # Rules 2 have entries that rules 1 lack (rates, expenses, readings, what was held), and further
 # fields in the others: a run's inputs and phases, what a plan inherits, energy by parts. Rules 3
 # have the steps of a curation. Rules 4 have claims (draft, nonce, anchor, made), and what else of
-# the software around a run decides its bits. A book of earlier rules is read as it stands and
-# goes on under these; a program that knows only earlier rules refuses the first entry that it
-# does not understand, and so never adds up a part of a book.
-RULES_VERSION = 4
+# the software around a run decides its bits. Rules 5 have forecasts. A book of earlier rules is
+# read as it stands and goes on under these; a program that knows only earlier rules refuses the
+# first entry that it does not understand, and so never adds up a part of a book.
+RULES_VERSION = 5
 
 Purpose = Literal[
     "curation",
@@ -291,6 +292,7 @@ BODIES: dict[str, type[Body]] = {
         ClaimNonce,
         Anchor,
         ClaimMade,
+        Forecast,
     )
 }
 

@@ -23,6 +23,7 @@ from farthing.cli.hardware import hardware_app
 from farthing.cli.headstart import headstart
 from farthing.cli.members import extract, generate
 from farthing.cli.output import print_error
+from farthing.cli.plan import plan
 from farthing.cli.quickstart import quickstart
 from farthing.cli.recipes import recipes_app
 from farthing.cli.search import search
@@ -40,6 +41,7 @@ app = typer.Typer(
 )
 verbs = (
     quickstart,
+    plan,
     bench,
     curate,
     train,

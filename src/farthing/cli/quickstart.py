@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from farthing.cli.foresight import foresight_json, print_foresight
 from farthing.cli.options import JsonOption, RecipeOption, SetOption, WorkspaceOption
 from farthing.cli.output import (
     load_run,
@@ -66,6 +67,7 @@ def quickstart(
                 "benchmarks": benchmarks.model_dump(mode="json") if benchmarks else None,
                 "samples": samples,
                 "bill": bill.to_json(),
+                "foreseen": foresight_json(report.facts),
             }
         )
         return
@@ -76,6 +78,7 @@ def quickstart(
         print(f"\n> {prompt}\n{prompt}{text}")
     print()
     print_bill(bill)
+    print_foresight(report.facts)
     _print_members(members, report.path)
     _print_next(workspace, shapes[-1] if shapes else supernet.model.full_shape, run.model)
 

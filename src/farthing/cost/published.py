@@ -74,16 +74,24 @@ class PublishedCache(PublishedFigure):
     bytes_per_token: int = Field(ge=1, description="of keys and values in bfloat16, per position")
 
 
-class PublishedModel(Config):
-    """One model."""
+class PublishedSizes(Config):
+    """A model whose architecture is public."""
 
     name: str = Field(description="what it is called")
-    tokens: int = Field(ge=1, description="that it was trained on")
+    also: tuple[str, ...] = Field(
+        default=(), description="shorter names, of a series that of its largest model"
+    )
     sizes: Architecture = Field(description="its architecture")
     note: str | None = Field(default=None, description="what a reader should know")
     parameters: PublishedParameters | None = Field(
         default=None, description="how many it has; null where that was not read"
     )
+
+
+class PublishedModel(PublishedSizes):
+    """One whose tokens are public too."""
+
+    tokens: int = Field(ge=1, description="that it was trained on")
     flops: tuple[PublishedFlops, ...] = Field(default=(), description="published FLOPs")
     cache: PublishedCache | None = Field(default=None, description="published cache size")
 
@@ -91,6 +99,7 @@ class PublishedModel(Config):
 class _PublishedFile(Config):
     architectures: tuple[PublishedModel, ...] = Field(description="those that all tables have")
     further: tuple[PublishedModel, ...] = Field(description="more published FLOPs")
+    untold: tuple[PublishedSizes, ...] = Field(description="those whose tokens nobody tells")
 
 
 def published() -> tuple[PublishedModel, ...]:
@@ -115,6 +124,24 @@ def published_model(name: str) -> PublishedModel:
             f"no published model is called {name!r}", remedy=f"choose one of: {', '.join(models)}"
         )
     return models[name]
+
+
+def find_published(name: str) -> PublishedSizes:
+    """A model by its name, a shorter one, or words that only its name has all of: `gpt-3`.
+
+    Raises:
+        UsageError: there is none, or several; the names that there are.
+    """
+    file = _read()
+    every: tuple[PublishedSizes, ...] = (*file.architectures, *file.further, *file.untold)
+    asked = _words(name)
+    exact = [one for one in every if asked in map(_words, (one.name, *one.also))]
+    found = exact or [one for one in every if asked and set(asked) <= set(_words(one.name))]
+    if len(found) == 1:
+        return found[0]
+    names = [one.name for one in found or every]
+    said = "several published models are" if found else "no published model is"
+    raise UsageError(f"{said} called {name!r}", remedy=f"name one of: {'; '.join(names)}")
 
 
 def recounted(model: PublishedModel, figure: PublishedFlops) -> float:
@@ -144,3 +171,8 @@ def recounted(model: PublishedModel, figure: PublishedFlops) -> float:
 def _read() -> _PublishedFile:
     data = yaml.safe_load(_DATA.read_text(encoding="utf-8"))
     return parse_config(_PublishedFile, data, where=_DATA.name)
+
+
+def _words(name: str) -> tuple[str, ...]:
+    """The parts of a name, without what people write differently."""
+    return tuple(name.casefold().replace("-", " ").replace("_", " ").replace(",", " ").split())

@@ -23,6 +23,7 @@ from farthing.artifacts.scores import ScoreMatrix, open_scores
 from farthing.artifacts.storage import make_directory, write_atomic
 from farthing.flow.config import RunConfig
 from farthing.flow.curation import repetition
+from farthing.flow.foresee import sign_forecast
 from farthing.flow.inputs import model_inputs, training_inputs
 from farthing.flow.known import card_facts, card_inputs
 from farthing.flow.opening import RECIPE_NAME
@@ -99,8 +100,11 @@ def run_train(run: RunConfig, corpus: Corpus, session: Session, *, rerun: bool =
             check_resumption(key, plan, session)
             session.show.line(f"resume    from step {step}")
         make_directory(place)
+        signed = sign_plan(plan, session)
+        if step is None:
+            sign_forecast(run, corpus, plan, session)
         return {
-            "plan": sign_plan(plan, session),
+            "plan": signed,
             "resumed_from_step": step,
             "deterministic": run.train.deterministic,
         }

@@ -44,6 +44,11 @@ class Accelerator(Entry):
     price_names: tuple[str, ...] = Field(
         default=(), description="names in price lists that can mean this variant only"
     )
+    usual_for: tuple[str, ...] = Field(
+        default=(),
+        description="plain names that leave the variant open and usually mean this one; a plan "
+        "reads them so and says it, nothing else does",
+    )
     chips_per_rental: int = Field(
         default=1, ge=1, description="devices in what price lists call one (a superchip holds 2)"
     )
@@ -126,6 +131,15 @@ def variants_of(name: str, known: Iterable[Accelerator]) -> list[str]:
     """Ids of the accelerators whose names hold all words of `name`, as whole parts of them."""
     words = _words(name)
     return [entry.id for entry in known if words and words <= _words(" ".join(names_of(entry)))]
+
+
+def usual_variant(name: str, known: Iterable[Accelerator]) -> Accelerator | None:
+    """The accelerator that a plain name such as H100 usually means, or None."""
+    asked = _words(name)
+    for entry in known:
+        if any(asked == _words(plain) for plain in entry.usual_for):
+            return entry
+    return None
 
 
 def _words(name: str) -> set[str]:

@@ -9,6 +9,7 @@ from farthing.report.rendering import asset, content_hash, page_environment
 from farthing.report.sections.benchmarks import benchmarks_section
 from farthing.report.sections.bill import bill_section
 from farthing.report.sections.curve import curve_section
+from farthing.report.sections.foresight import foresight_section
 from farthing.report.sections.frontier import frontier_section
 from farthing.report.sections.load import load_section
 from farthing.report.sections.members import members_section
@@ -37,6 +38,7 @@ def render(facts: ReportFacts) -> bytes:
             benchmarks=benchmarks_section(facts),
             samples=samples_section(facts),
             bill=bill_section(facts),
+            foresight=foresight_section(facts),
             frontier=frontier_section(facts),
             serving=serving_section(facts),
             data=data_section(facts),

@@ -29,12 +29,12 @@ from farthing.text.bpe import (
     learn_bpe,
     read_encoder,
 )
+from farthing.text.special_tokens import END_OF_TEXT as END_OF_TEXT
+from farthing.text.special_tokens import MIN_VOCAB_SIZE as MIN_VOCAB_SIZE
+from farthing.text.special_tokens import PAD as PAD
+from farthing.text.special_tokens import SPECIAL_TOKENS as SPECIAL_TOKENS
 
 FILE_NAME = "tokenizer.json"
-END_OF_TEXT = "<|endoftext|>"
-PAD = "<|pad|>"
-SPECIAL_TOKENS = (END_OF_TEXT, PAD, "<|im_start|>", "<|im_end|>")
-MIN_VOCAB_SIZE = len(SPECIAL_TOKENS) + 256
 # Learning holds about 40 bytes for each byte of the distinct pieces, and those grow with the text,
 # most of them occurring once. Some 60 MB of mixed text have this many.
 MOST_PIECE_BYTES = 16 << 20

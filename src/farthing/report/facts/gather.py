@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from farthing.artifacts.benchmarks import BenchmarkMatrix
 from farthing.artifacts.entries import Evaluation, Extraction, Genesis, Record, RunEnd, read_book
 from farthing.artifacts.family import benchmarks_of, scores_of
+from farthing.artifacts.forecast import Forecast
 from farthing.artifacts.manifest import verify_files
 from farthing.artifacts.scores import ScoreMatrix
 from farthing.artifacts.settings import BASES, Basis, load_settings
@@ -18,6 +19,7 @@ from farthing.flow.opening import find_corpus
 from farthing.ledger.accounts import RunAccount
 from farthing.ledger.bill import Bill, make_bill, read_accounts
 from farthing.ledger.figures import Figures, add_figures
+from farthing.ledger.foresight import Compared, compare_forecast, forecast_of
 from farthing.ledger.lineage import FamilyCost
 from farthing.ledger.rates import Pricing
 from farthing.model.shape import Shape
@@ -90,6 +92,8 @@ class ReportFacts:
         data_page: a page about that corpus beside this one, where there is one; else "".
         extracted: models and files made of single members, oldest first.
         frontiers: what the losses of all finished runs of the workspace cost.
+        forecast: what was signed before the run; None where nothing was.
+        compared: each of its figures beside what came.
         serving: how fast its members serve, and for how much; empty where nobody measured.
     """
 
@@ -117,6 +121,8 @@ class ReportFacts:
     extracted: tuple[Extracted, ...]
     frontiers: Frontiers
     serving: tuple[ServedMember, ...]
+    forecast: Forecast | None = None
+    compared: tuple[Compared, ...] = ()
     trail_corpus: str = ""
     data_page: str = ""
 
@@ -171,6 +177,8 @@ def gather(
         extracted=extracted,
         frontiers=read_frontiers(workspace, bill.families, records),
         serving=read_serving(workspace, models, records, pricing),
+        forecast=forecast_of(records, accounts.tree.runs, supernet.digest),
+        compared=compare_forecast(records, accounts.tree.runs, pricing, supernet.digest),
         trail_corpus=_trail_corpus(workspace, supernet),
     )
 

@@ -16,7 +16,7 @@ from farthing.stages.curate.settings.privacy import PrivacyConfig
 from farthing.stages.curate.settings.quality import QualityConfig
 from farthing.stages.curate.settings.reading import ReadingConfig
 from farthing.stages.curate.settings.rules import RulesConfig
-from farthing.text.tokenizer import MIN_VOCAB_SIZE
+from farthing.text.special_tokens import MIN_VOCAB_SIZE
 
 Version = Literal["raw", "filtered", "deduplicated", "scored", "mixed"]
 VERSIONS: tuple[Version, ...] = ("raw", "filtered", "deduplicated", "scored", "mixed")

@@ -1,0 +1,1 @@
+"""Predicts what no count can: speed, loss, memory and layouts of accelerators, money."""
