@@ -11,7 +11,7 @@ from farthing.artifacts.manifest import write_manifest
 from farthing.artifacts.yaml_reader import read_yaml
 from farthing.cli.main import main
 from farthing.flow.config import RunConfig
-from farthing.flow.planning_recipe import step_flops
+from farthing.flow.planning.recipe import step_flops
 from farthing.recipes.loader import load_recipe
 from farthing.stages.train.elastic_expectation import expected_step_flops
 

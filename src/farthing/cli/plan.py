@@ -12,7 +12,7 @@ from farthing.cli.options import HERE, JsonOption, SetOption, WorkspaceOption
 from farthing.cli.output import print_json
 
 if TYPE_CHECKING:
-    from farthing.flow.planning import PlanRequest
+    from farthing.flow.planning.run import PlanRequest
     from farthing.stages.plan.result import RunPlan
 
 _SCALES = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
@@ -90,7 +90,7 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """A plan of a training run: the family, hours, dollars, energy, and how good it will be."""
-    from farthing.flow.planning import PlanRequest
+    from farthing.flow.planning.run import PlanRequest
     from farthing.stages.plan.config import PlanConfig
 
     config = PlanConfig(
@@ -121,7 +121,7 @@ def plan(
 def _print_run(
     request: PlanRequest, dry_run: bool, explain: bool, write: Path | None, as_json: bool
 ) -> None:
-    from farthing.flow.planning import plan_run
+    from farthing.flow.planning.run import plan_run
     from farthing.stages.plan.text import explained_lines, plan_lines
 
     made = plan_run(request)
@@ -155,8 +155,8 @@ def _print_other(
 ) -> None:
     """The capital question, or a published model."""
     from farthing.errors import PlanError
-    from farthing.flow.planning_cluster import plan_cluster
-    from farthing.flow.planning_published import plan_published
+    from farthing.flow.planning.cluster import plan_cluster
+    from farthing.flow.planning.published import plan_published
     from farthing.stages.plan.text import explained_lines
 
     if cluster is not None and from_model is not None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from farthing.flow.curation import export_corpus, run_curate, run_curate_shard
     from farthing.flow.known import choose_member, spread_members
     from farthing.flow.opening import corpus_of, find_run, open_model, open_run
+    from farthing.flow.planning.run import PlanRequest, plan_run
     from farthing.flow.run import (
         run_benchmarks,
         run_evaluate,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "PlanRequest",
     "RunConfig",
     "borrow",
     "choose_member",
@@ -31,6 +33,7 @@ __all__ = [
     "find_run",
     "open_model",
     "open_run",
+    "plan_run",
     "run_benchmarks",
     "run_curate",
     "run_curate_shard",
@@ -48,6 +51,7 @@ _MODULES = {
     "curation": ("export_corpus", "run_curate", "run_curate_shard"),
     "known": ("choose_member", "spread_members"),
     "opening": ("corpus_of", "find_run", "open_model", "open_run"),
+    "planning.run": ("PlanRequest", "plan_run"),
     "run": ("run_benchmarks", "run_evaluate", "run_extract", "run_gguf", "run_train"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

@@ -9,7 +9,7 @@ import psutil
 
 from farthing.artifacts.settings import Basis, WorkspaceSettings
 from farthing.errors import UnknownHardwareError
-from farthing.flow.planning_devices import Devices, Pace
+from farthing.flow.planning.devices import Devices, Pace
 from farthing.hardware.catalogue import Catalogue, folded, reference_prices
 from farthing.hardware.cpus import CpuEntry
 from farthing.hardware.machine import CPU_THREAD, Machine, detect_machine

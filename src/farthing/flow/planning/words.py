@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from farthing.flow.planning_devices import Devices
-from farthing.flow.planning_surroundings import Text, sample_tokens
+from farthing.flow.planning.devices import Devices
+from farthing.flow.planning.surroundings import Text, sample_tokens
 from farthing.predict.law import Law
 from farthing.predict.sizes import MOST_EPOCHS, RULES, bytes_per_token
 from farthing.stages.plan.config import PlanConfig

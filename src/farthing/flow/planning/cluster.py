@@ -8,9 +8,9 @@ from farthing.artifacts.settings import BASES
 from farthing.cost.published import published_model
 from farthing.cost.training import training_flops_of
 from farthing.errors import PlanError
-from farthing.flow.planning import PlanRequest
-from farthing.flow.planning_answer import Answer
-from farthing.flow.planning_surroundings import HERE, Surroundings
+from farthing.flow.planning.answer import Answer
+from farthing.flow.planning.run import PlanRequest
+from farthing.flow.planning.surroundings import HERE, Surroundings
 from farthing.hardware.accelerators import Accelerator
 from farthing.hardware.owned import HOURS_PER_YEAR
 from farthing.predict.cluster import Cluster, cluster_of

@@ -12,8 +12,8 @@ from farthing.artifacts.manifest import MANIFEST_NAME, read_manifest
 from farthing.artifacts.settings import Basis, WorkspaceSettings, load_settings
 from farthing.artifacts.workspace import Workspace
 from farthing.errors import CorpusError, UnknownHardwareError
-from farthing.flow.planning_devices import Devices, accelerator_devices
-from farthing.flow.planning_here import find_processor, processor_devices, this_machine
+from farthing.flow.planning.devices import Devices, accelerator_devices
+from farthing.flow.planning.here import find_processor, processor_devices, this_machine
 from farthing.hardware.catalogue import Catalogue, read_catalogue
 from farthing.hardware.machine import Machine
 from farthing.ledger.figures import Rates

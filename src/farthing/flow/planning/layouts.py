@@ -10,7 +10,7 @@ from farthing.cost.architecture import Architecture
 from farthing.cost.communication import Layout
 from farthing.cost.memory import training_memory
 from farthing.errors import PlanError, UnknownHardwareError
-from farthing.flow.planning_devices import Devices, supernet_of
+from farthing.flow.planning.devices import Devices, supernet_of
 from farthing.hardware.accelerators import Accelerator
 from farthing.predict.layouts import GIB, Placement, ledger_of, search_layouts
 from farthing.predict.links import links_of

@@ -18,16 +18,16 @@ from typing import Any
 from farthing.artifacts.config import parse_config
 from farthing.errors import PlanError
 from farthing.flow.config import RunConfig
-from farthing.flow.planning_devices import Devices
-from farthing.flow.planning_layouts import (
+from farthing.flow.planning.devices import Devices
+from farthing.flow.planning.layouts import (
     Layouts,
     find_layouts,
     one_device_note,
     short_step_note,
 )
-from farthing.flow.planning_recipe import family_in, recipe_of, step_flops, train_config
-from farthing.flow.planning_surroundings import Surroundings, Text
-from farthing.flow.planning_words import (
+from farthing.flow.planning.recipe import family_in, recipe_of, step_flops, train_config
+from farthing.flow.planning.surroundings import Surroundings, Text
+from farthing.flow.planning.words import (
     explained,
     goal_words,
     notes_of,

@@ -10,12 +10,12 @@ from farthing.cost.parameters import architecture_parameters
 from farthing.cost.published import PublishedModel, PublishedSizes, find_published
 from farthing.cost.training import training_flops_of
 from farthing.errors import PlanError, UnknownHardwareError
-from farthing.flow.planning import PlanRequest
-from farthing.flow.planning_answer import Answer
-from farthing.flow.planning_devices import Devices, pool_seconds
-from farthing.flow.planning_layouts import layout_row, ledger_lines, no_layout, placed
-from farthing.flow.planning_surroundings import Surroundings
-from farthing.flow.planning_words import unknown_notes
+from farthing.flow.planning.answer import Answer
+from farthing.flow.planning.devices import Devices, pool_seconds
+from farthing.flow.planning.layouts import layout_row, ledger_lines, no_layout, placed
+from farthing.flow.planning.run import PlanRequest
+from farthing.flow.planning.surroundings import Surroundings
+from farthing.flow.planning.words import unknown_notes
 from farthing.predict.layouts import Placement, placed_mfu
 from farthing.predict.runs import PublishedRun, published_runs
 from farthing.predict.sizes import batch_sequences

@@ -1,0 +1,1 @@
+"""From a goal and its limits to a plan: what `stages/plan` has to know is gathered here."""
