@@ -81,7 +81,8 @@ def find_layouts(
             where = name if len(kinds) > 1 else ("best", "second")[min(place, 1)]
             rows.append(layout_row(where, one, run.step_seconds.value / one.relative_speed))
         speed = found[0].relative_speed
-        ledger += ledger_lines(name, found[0])
+        step = run.step_seconds.value / found[0].relative_speed
+        ledger += ledger_lines(name, found[0], step)
         micro = min(found[0].micro_sequences, micro or found[0].micro_sequences)
     if len(kinds) > 1:
         notes.append(
@@ -228,11 +229,18 @@ def layout_row(where: str, one: Placement, seconds: float) -> LayoutRow:
     )
 
 
-def ledger_lines(name: str, one: Placement) -> list[str]:
-    """Memory and time of a rank, line by line."""
+def ledger_lines(name: str, one: Placement, step_seconds: float) -> list[str]:
+    """Memory and time of a rank, line by line.
+
+    Args:
+        name: of the device.
+        one: how it is laid out.
+        step_seconds: what a step is predicted to take, which the layout's reckoning shares out.
+    """
     lines = [f"a rank of {name}: {layout_words(one.layout)}"]
     for row in ledger_of(one):
-        lines.append(f"  {row.part:<12} {row.value:>10.3g} {row.unit:<4} {row.share:>6.1%}")
+        value = row.value * (step_seconds / one.seconds.total if row.unit == "s" else 1.0)
+        lines.append(f"  {row.part:<12} {value:>10.3g} {row.unit:<4} {row.share:>6.1%}")
     return lines
 
 

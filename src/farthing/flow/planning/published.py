@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from farthing.cost.architecture import Architecture
@@ -105,7 +105,7 @@ def plan_published(request: PlanRequest, name: str) -> Answer:
     return Answer(
         lines=tuple(_lines(made)),
         values=_values(made),
-        ledger=tuple(ledger_lines(first.id, found[0])) if found else (),
+        ledger=_ledger(first.id, found),
         explained=_explained(made),
     )
 
@@ -162,6 +162,10 @@ def _placements(
 
 def _most_sequences(sizes: Architecture, tokens: float) -> int:
     return batch_sequences(tokens, sizes.context)
+
+
+def _ledger(device: str, found: Sequence[Placement]) -> tuple[str, ...]:
+    return tuple(ledger_lines(device, found[0], found[0].seconds.total)) if found else ()
 
 
 def _lines(made: _Replanned) -> Iterator[str]:
