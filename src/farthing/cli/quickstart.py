@@ -77,8 +77,8 @@ def quickstart(
     for prompt, text in samples.items():
         print(f"\n> {prompt}\n{prompt}{text}")
     print()
-    print_bill(bill)
     print_foresight(report.facts)
+    print_bill(bill)
     _print_members(members, report.path)
     _print_next(workspace, shapes[-1] if shapes else supernet.model.full_shape, run.model)
 
