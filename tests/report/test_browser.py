@@ -110,7 +110,7 @@ def test_the_axis_switches_with_and_without_script(opened, script):
 
 def test_the_page_is_whole_without_script(opened):
     page = opened(java_script_enabled=False)
-    assert page.locator("main > section").count() == 12
+    assert page.locator("main > section").count() == 13
     assert not page.locator("#theme").is_visible()
     assert page.locator("svg.chart .mark title").count() > 10
     page.locator("summary").first.click()
