@@ -165,14 +165,14 @@ def _parse(envelope: bytes) -> _Envelope:
     try:
         return _Envelope.model_validate(value)
     except ValidationError as error:
-        raise _refused(_first(error)) from error
+        raise _refused(first_problem(error)) from error
 
 
 def _statement(value: Any, predicate_type: str) -> Statement:  # noqa: ANN401
     try:
         statement = Statement.model_validate(value)
     except ValidationError as error:
-        raise _refused(f"the payload is no in-toto statement: {_first(error)}") from error
+        raise _refused(f"the payload is no in-toto statement: {first_problem(error)}") from error
     if statement.predicateType != predicate_type:
         raise ClaimError(
             f"the statement is a {statement.predicateType[:80]!r}, expected {predicate_type!r}",
@@ -182,9 +182,11 @@ def _statement(value: Any, predicate_type: str) -> Statement:  # noqa: ANN401
     return statement
 
 
-def _first(error: ValidationError) -> str:
+def first_problem(error: ValidationError) -> str:
+    """The first field that does not fit, dotted, and why; nothing of what stood in it."""
     detail = error.errors(include_input=False, include_context=False, include_url=False)[0]
-    return f"{'.'.join(str(part) for part in detail['loc'])}: {detail['msg']}"
+    dotted = ".".join(str(part) for part in detail["loc"])
+    return f"{dotted}: {detail['msg']}" if dotted else detail["msg"]
 
 
 def _refused(what: str) -> ClaimError:

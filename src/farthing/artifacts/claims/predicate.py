@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from farthing.artifacts.claims.answer import Answer
+from farthing.artifacts.claims.dsse import first_problem
 from farthing.artifacts.claims.statement import CLAIM_VERSION, Claim
 from farthing.errors import ClaimError
 
@@ -38,10 +39,7 @@ def read_predicate(
     try:
         read = kind.model_validate(predicate)
     except ValidationError as error:
-        detail = error.errors(include_input=False, include_context=False, include_url=False)[0]
-        dotted = ".".join(str(part) for part in detail["loc"])
-        where = f"{name}: {dotted}" if dotted else name
-        raise ClaimError(f"{where}: {detail['msg']}", remedy=damaged) from error
+        raise ClaimError(f"{name}: {first_problem(error)}", remedy=damaged) from error
     if read.version != CLAIM_VERSION:
         raise ClaimError(f"{name}: there is no version {read.version} of {noun}s", remedy=damaged)
     return read

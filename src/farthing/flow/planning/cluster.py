@@ -57,7 +57,7 @@ def plan_cluster(request: PlanRequest, asked: str) -> Answer:
         megawatts=megawatts,
         usd_per_device=group.usd_per_device_hour,
     )
-    grams = around.catalogue.grid(request.grid) if request.grid else around.rates.grams_per_kwh
+    grams = around.grams(request.grid or None)
     rows = [_yardstick(name, made) for name in _YARDSTICKS]
     return Answer(
         lines=tuple(_lines(asked, group, made, grams, rows, around)),

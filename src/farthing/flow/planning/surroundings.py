@@ -123,7 +123,7 @@ class Surroundings:
             PlanError: the name cannot be read.
             UnknownHardwareError: nobody has given a figure for them, or for the grid.
         """
-        grams = self._grams(grid)
+        grams = self.grams(grid)
         groups, machine = self._named(hardware)
         if machine is None:
             return accelerator_devices(
@@ -174,7 +174,12 @@ class Surroundings:
         words = f"{found:,.0f} bytes in {folder}, {each:.3g} a token"
         return Text((str(folder),), found / each, None, True, words)
 
-    def _grams(self, grid: str | None) -> Quantity | None:
+    def grams(self, grid: str | None) -> Quantity | None:
+        """CO2e of a kWh of a grid by its code; None for that of `farthing.yaml`, if it names one.
+
+        Raises:
+            UnknownHardwareError: the catalogue has no such grid.
+        """
         return self.catalogue.grid(grid) if grid is not None else self.rates.grams_per_kwh
 
     def _named(self, hardware: str | None) -> tuple[tuple[Group, ...], Machine | None]:

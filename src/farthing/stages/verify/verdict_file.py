@@ -14,7 +14,7 @@ from typing import Self
 from pydantic import Field, ValidationError, model_validator
 
 from farthing.artifacts.canonical import sha256_hex
-from farthing.artifacts.claims.dsse import open_statement, unverified_predicate
+from farthing.artifacts.claims.dsse import first_problem, open_statement, unverified_predicate
 from farthing.artifacts.claims.entries import Digest
 from farthing.artifacts.claims.statement import VERDICT_TYPE, Frozen
 from farthing.errors import ClaimError
@@ -144,9 +144,7 @@ def read_verdict(path: Path) -> ReadVerdict:
     try:
         said = SaidVerdict.model_validate(predicate)
     except ValidationError as error:
-        detail = error.errors(include_input=False, include_context=False, include_url=False)[0]
-        dotted = ".".join(str(part) for part in detail["loc"])
-        raise _refused(path, f"{dotted}: {detail['msg']}") from error
+        raise _refused(path, first_problem(error)) from error
     key = bytes.fromhex(said.verifier.public_key)
     opened = open_statement(envelope, predicate_type=VERDICT_TYPE, public_key=key)
     subjects = [(each.name, each.digest.get("sha256")) for each in opened.statement.subject]
